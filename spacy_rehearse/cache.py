@@ -1,0 +1,136 @@
+"""The silver cache: shards on disk, found again by what they were made from."""
+
+import json
+import os
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import srsly
+
+MARKER = "README.txt"
+MANIFEST = "manifest.json"
+README = """Silver cache of spacy-rehearse
+==============================
+
+Raw text of your pool, labelled by the teacher pipeline, so that a second training
+run annotates nothing again. One folder per teacher and options (its manifest.json
+says which), one DocBin per shard of texts.
+
+It holds YOUR TEXT in readable form. Keep it out of version control (the .gitignore
+beside this file does) and empty it with:
+
+    python -m spacy rehearse annotate --clear {folder}
+"""
+
+
+class SilverCache:
+    """Shards of silver, found again by the digest of their texts.
+
+    A shard's file is named after its texts and its own content, so each file proves
+    by itself that it is whole and up to date; the manifest is there for people.
+    Other teachers and options have other folders.
+
+    path (Optional[Path]): The cache folder, made when needed. If None, shards are
+        kept in memory.
+    made_by (Dict[str, Any]): Teacher, fingerprint and options: all that the silver
+        depends on beside the texts. JSON-serialisable.
+    """
+
+    def __init__(self, path: Optional[Path], made_by: Dict[str, Any]) -> None:
+        self.path = Path(path) if path is not None else None
+        self.made_by = made_by
+        self.folder = self.path / _folder_name(made_by) if self.path else None
+        self._memory: Dict[str, bytes] = {}
+
+    def get(self, key: str) -> Optional[bytes]:
+        """Find a shard.
+
+        key (str): Digest of its texts.
+        RETURNS (Optional[bytes]): Its content. None if it is missing or damaged.
+        """
+        if self.folder is None:
+            return self._memory.get(key)
+        for file in self.folder.glob(f"{key}-*.spacy"):
+            data = file.read_bytes()
+            if file.name == _file_name(key, data):
+                return data
+        return None
+
+    def put(self, key: str, data: bytes, **about: Any) -> None:
+        """Keep a shard. Its file appears whole or not at all.
+
+        key (str): Digest of its texts.
+        data (bytes): Its content.
+        **about (Any): What the manifest says of it.
+        """
+        if self.folder is None:
+            self._memory[key] = data
+            return
+        self._prepare()
+        for damaged in self.folder.glob(f"{key}-*.spacy"):
+            damaged.unlink(missing_ok=True)
+        write_whole(self.folder / _file_name(key, data), data)
+        self._add_to_manifest(_file_name(key, data), about)
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in ((".gitignore", "*\n"), (MARKER, README)):
+            if not (self.path / name).exists():
+                text = text.replace("{folder}", str(self.path))
+                write_whole(self.path / name, text.encode("utf8"))
+
+    def _add_to_manifest(self, name: str, about: Dict[str, Any]) -> None:
+        path = self.folder / MANIFEST
+        try:
+            shards = srsly.read_json(path)["shards"]
+        except (OSError, ValueError, KeyError, TypeError):
+            shards = {}  # none yet, or damaged: nothing depends on it
+        shards = {n: a for n, a in shards.items() if (self.folder / n).exists()}
+        manifest = {**self.made_by, "shards": {**shards, name: about}}
+        write_whole(path, json.dumps(manifest, indent=2).encode("utf8"))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all, whatever interrupts.
+
+    path (Path): The file. Its folder must exist.
+    data (bytes): Its content.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file_:
+            file_.write(data)
+            file_.flush()
+            os.fsync(file_.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def clear(path: Path) -> int:
+    """Empty a silver cache.
+
+    path (Path): The cache folder. Only what the cache made is removed.
+    RETURNS (int): How many shards were removed.
+    RAISES (ValueError): If the folder is not a silver cache.
+    """
+    if not (path / MARKER).is_file() or not (path / ".gitignore").is_file():
+        raise ValueError(
+            f"{str(path)!r} is not a silver cache (no {MARKER} in it): nothing removed"
+        )
+    folders = [f for f in path.iterdir() if re.fullmatch("[0-9a-f]{16}", f.name)]
+    n_shards = sum(len(list(folder.glob("*.spacy"))) for folder in folders)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return n_shards
+
+
+def _file_name(key: str, data: bytes) -> str:
+    return f"{key}-{sha256(data).hexdigest()[:16]}.spacy"
+
+
+def _folder_name(made_by: Dict[str, Any]) -> str:
+    return sha256(json.dumps(made_by, sort_keys=True).encode("utf8")).hexdigest()[:16]

@@ -1,0 +1,54 @@
+"""Registered callbacks: saving an ordinary pipeline."""
+
+from typing import Callable, Optional
+
+from spacy.language import Language
+
+from .component import Rehearsal
+from .export import warn_if_nothing_learnt, without_rehearsal
+
+
+def create_export_v1(
+    *,
+    name: Optional[str] = None,
+    version: Optional[str] = None,
+    description: Optional[str] = None,
+    author: Optional[str] = None,
+    license: Optional[str] = None,
+) -> Callable[[Language], Language]:
+    """Create a `before_to_disk` callback that saves a pipeline without this plugin.
+
+    The pipeline that is saved loads, predicts, packages and trains further where
+    spacy-rehearse is not installed. The one in memory trains on.
+
+    name (Optional[str]): The name of the saved pipeline. By default the base's, as
+        for all the following.
+    version (Optional[str]): Its version.
+    description (Optional[str]): Its description.
+    author (Optional[str]): Its author.
+    license (Optional[str]): Its licence.
+    RETURNS (Callable[[Language], Language]): The callback.
+    """
+    given = {
+        "name": name,
+        "version": version,
+        "description": description,
+        "author": author,
+        "license": license,
+    }
+    meta = {key: value for key, value in given.items() if value is not None}
+
+    def export(nlp: Language) -> Language:
+        for pipe_name, pipe in nlp._components:
+            if isinstance(pipe, Rehearsal) and pipe.session is not None:
+                warn_if_nothing_learnt(pipe)
+                return without_rehearsal(
+                    nlp, pipe_name, pipe.session, scores=pipe.scores, meta=meta
+                )
+        raise ValueError(
+            "spacy-rehearse.export.v1 found no initialized rehearsal component in the "
+            f"pipeline {nlp.component_names}: add it, or take the callback out of "
+            "[training.before_to_disk]"
+        )
+
+    return export

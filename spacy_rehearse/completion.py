@@ -1,0 +1,86 @@
+"""Completion: what the gold leaves unsaid about old labels, the teacher fills in."""
+
+from typing import Container, Iterable, List, NamedTuple, Set, Tuple
+
+from spacy.tokens import Doc, Span
+
+from .teacher import Entity
+
+
+class Completion(NamedTuple):
+    """What happened to the teacher's entities in a text.
+
+    filled (int): Entities taken over.
+    conflicts (int): Entities given up because gold says otherwise on their tokens.
+    misaligned (int): Entities that do not fall on the tokens' edges.
+    """
+
+    filled: int
+    conflicts: int
+    misaligned: int
+
+
+def complete(
+    reference: Doc, entities: Iterable[Entity], authority: Container[str]
+) -> Completion:
+    """Complete gold annotation, in place, with the teacher's entities.
+
+    Gold wins every overlap, and what is then left of the teacher's entity becomes
+    missing: neither `O`, which the teacher denies, nor an entity that gold cut.
+    Tokens that are missing in the gold stay so, except under a teacher's entity.
+    Completing twice changes nothing.
+
+    reference (Doc): The gold annotation of one text.
+    entities (Iterable[Entity]): The teacher's entities in that text, disjoint.
+    authority (Container[str]): Labels on which only gold counts.
+    RETURNS (Completion): The counts.
+    """
+    gold = list(reference.ents)
+    settled = {t.i for t in reference if t.ent_iob in (1, 3)}  # in a span, or blocked
+    missing = {t.i for t in reference if t.ent_iob == 0}
+    wanted = [entity for entity in entities if entity[2] not in authority]
+    placed, unplaced = place_entities(reference, wanted)
+    cut = [span for span in placed if not settled.isdisjoint(_tokens(span))]
+    filled = [span for span in placed if settled.isdisjoint(_tokens(span))]
+    for span in cut + unplaced:
+        missing |= _tokens(span)
+    set_entities(reference, gold + filled, missing)
+    return Completion(len(filled), len(cut), len(unplaced))
+
+
+def place_entities(
+    doc: Doc, entities: Iterable[Entity]
+) -> Tuple[List[Span], List[Span]]:
+    """Place entities, given by character offsets, on a doc's tokens.
+
+    doc (Doc): The doc.
+    entities (Iterable[Entity]): The entities.
+    RETURNS (Tuple[List[Span], List[Span]]): Those that fall on the edges of tokens,
+        and, for the rest, the tokens that they touch.
+    """
+    placed, unplaced = [], []
+    for start, end, label in entities:
+        span = doc.char_span(start, end, label=label)
+        if span is not None:
+            placed.append(span)
+        else:
+            touched = doc.char_span(start, end, label=label, alignment_mode="expand")
+            unplaced.extend([touched] if touched is not None else [])
+    return placed, unplaced
+
+
+def set_entities(doc: Doc, entities: List[Span], missing: Set[int]) -> None:
+    """Set a doc's entities and missing tokens, leaving the rest as it is.
+
+    doc (Doc): The doc, changed in place.
+    entities (List[Span]): All its entities.
+    missing (Set[int]): Tokens to mark as missing, where no entity or blocked token is.
+    """
+    blocked = {t.i for t in doc if t.ent_iob == 3 and not t.ent_type}
+    covered = blocked.union(*(_tokens(span) for span in entities))
+    gaps = [doc[i : i + 1] for i in sorted(missing - covered)]
+    doc.set_ents(entities, missing=gaps, default="unmodified")
+
+
+def _tokens(span: Span) -> Set[int]:
+    return set(range(span.start, span.end))

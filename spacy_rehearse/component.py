@@ -1,0 +1,306 @@
+"""The component `rehearsal`: the hooks by which spaCy's training loop rehearses."""
+
+import warnings
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from thinc.api import Config, Model, Optimizer
+
+from .completion import complete
+from .evaluate import evaluate_student
+from .gold import clear_predicted, mend_entities
+from .parity import check_parity
+from .prepare import PoolT, Session, prepare
+from .scorer import SCORE_WEIGHTS
+from .silver import SilverText, to_example
+from .teacher import zone
+
+DEFAULT_CONFIG = """
+[rehearsal]
+component = "ner"
+ratio = 3.0
+"""
+COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
+
+
+@Language.factory(
+    "rehearsal",
+    default_config=Config().from_str(DEFAULT_CONFIG)["rehearsal"],
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_rehearsal(
+    nlp: Language, name: str, component: str, ratio: float
+) -> "Rehearsal":
+    """Create the rehearsal component. It loads nothing: `initialize` does the work.
+
+    nlp (Language): The pipeline that learns.
+    name (str): The name of the instance.
+    component (str): The name of the entity recogniser that learns.
+    ratio (float): Silver words in an update for each gold word in it.
+    """
+    return Rehearsal(nlp, name, component=component, ratio=ratio)
+
+
+class Rehearsal(Pipe):
+    """Pseudo-rehearsal (Robins 1995; Honnibal 2017) for an entity recogniser.
+
+    Stands first in the pipeline while it is trained. It completes the gold with what
+    a frozen copy of the original pipeline, the teacher, says of the old labels, and
+    adds to each update silver: raw text labelled by the teacher. Documents pass
+    through it unchanged.
+
+    nlp (Language): The pipeline that learns.
+    name (str): The name of the instance.
+    component (str): The name of the entity recogniser that learns.
+    ratio (float): Silver words in an update for each gold word in it.
+    """
+
+    hide_labels = True
+
+    def __init__(
+        self,
+        nlp: Optional[Language],
+        name: str = "rehearsal",
+        *,
+        component: str = "ner",
+        ratio: float = 3.0,
+    ) -> None:
+        self.nlp = nlp
+        self.name = name
+        self.component = component
+        self.ratio = ratio
+        # No weights of its own: spaCy's loop calls finish_update only with a model.
+        self.model: Model = Model("rehearsal", _pass_through)
+        self.session: Optional[Session] = None
+        self.counts = {"filled": 0, "conflicts": 0, "misaligned": 0, "mended": 0}
+        self.scores: Dict[str, Optional[float]] = {}
+        self.best_score = 0.0
+        self.unsaved_score = False
+        self._compared = False
+        self._losses: Optional[Dict[str, float]] = None
+
+    @property
+    def is_trainable(self) -> bool:
+        return True
+
+    def __call__(self, doc: Doc) -> Doc:
+        """RETURNS (Doc): The doc, unchanged."""
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """YIELDS (Doc): The docs, unchanged."""
+        yield from stream
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        teacher: str,
+        pool: PoolT,
+        labels: Optional[List[str]] = None,
+        heldout: float = 0.1,
+        cache: Optional[str] = ".rehearsal_cache",
+    ) -> None:
+        """Load the teacher, label the pool with it, add the new labels.
+
+        get_examples (Callable[[], Iterable[Example]]): The gold.
+        nlp (Optional[Language]): The pipeline, with this component first in it.
+        teacher (str): Package name or path of the original pipeline.
+        pool (Callable[[Language], Iterator[str]]): The raw text, e.g.
+            spacy-rehearse.RawText.v1.
+        labels (Optional[List[str]]): Labels on which the gold is the authority: all
+            their mentions are marked in it. By default those that the teacher lacks.
+        heldout (float): Share of the pool, at most 1,000 texts, to measure retention
+            by; never trained on.
+        cache (Optional[str]): Folder in which silver is kept for the next run. None
+            to keep it in memory.
+        RAISES (ValueError): If anything would spoil the training.
+        """
+        self.nlp = nlp or self.nlp
+        self.session = prepare(
+            self.nlp,
+            get_examples,
+            name=self.name,
+            component=self.component,
+            ratio=self.ratio,
+            teacher=teacher,
+            pool=pool,
+            labels=labels,
+            heldout=heldout,
+            cache=cache,
+        )
+        self._compared = False
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Complete the gold in place and add the gradient of some silver.
+
+        examples (Iterable[Example]): The gold batch, before any other pipe sees it.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): Not used: the weights move in `finish_update`.
+        losses (Optional[Dict[str, float]]): Updated with the loss on the silver.
+        RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): If it was not initialized, or if student and teacher
+            already differ before the first update.
+        """
+        session = self._require_session()
+        examples = list(examples)
+        validate_examples(examples, "Rehearsal.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if not self._compared:
+            check_parity(self.nlp, session.teacher, session.heldout)
+            self._compared, self._losses = True, losses
+        self._complete(examples)
+        silver = session.interleaver.draw(sum(len(eg) for eg in examples))
+        if silver:
+            losses[self.name] += self._rehearse(silver, drop)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Nothing to do yet, but to notice when it is called too early.
+
+        sgd (Optimizer): The optimizer.
+        """
+        losses, self._losses = self._losses, None
+        if losses is not None and self.component not in losses:
+            warnings.warn(
+                "nlp.update(sgd=optimizer) moves each pipe's weights before the other "
+                "pipes have given their gradients. Call nlp.update(examples, "
+                "sgd=False, losses=losses), then pipe.finish_update(optimizer) for "
+                "each pipe, as spaCy's own training loop does",
+                stacklevel=2,
+            )
+
+    def score(self, examples: Iterable[Example], **kwargs) -> Dict[str, Any]:
+        """Score what was learnt and what was kept.
+
+        examples (Iterable[Example]): The gold dev set, with predictions.
+        RETURNS (Dict[str, Any]): All keys of SCORE_WEIGHTS, always. None where there
+            is nothing to measure by.
+        """
+        if self.session is None:
+            return dict.fromkeys(SCORE_WEIGHTS)
+        self.scores = evaluate_student(self.nlp, self.session, list(examples))
+        self.best_score = max(self.best_score, self.scores["rehearsal_score"])
+        self.unsaved_score = True
+        return dict(self.scores)
+
+    def _require_session(self) -> Session:
+        if self.session is None:
+            raise ValueError(
+                f"component {self.name!r} was not initialized: set teacher and pool in "
+                "[initialize.components.rehearsal]; in a loop of your own, call "
+                "nlp.initialize(get_examples) inside "
+                '`with nlp.select_pipes(enable=["rehearsal"])`. A pipeline that is '
+                "only used to predict does not need the component: remove it"
+            )
+        return self.session
+
+    def _complete(self, examples: List[Example]) -> None:
+        session = self._require_session()
+        stamp = session.teacher.fingerprint
+        new = [e for e in examples if e.reference.user_data.get(COMPLETED) != stamp]
+        found = session.entities_in([eg.reference.text for eg in new])
+        for eg, entities in zip(new, found, strict=True):
+            self.counts["mended"] += mend_entities(eg)
+            counts = complete(eg.reference, entities, session.labels)
+            for key, n in counts._asdict().items():
+                self.counts[key] += n
+            eg.reference.user_data[COMPLETED] = stamp
+        if sum(clear_predicted(eg) for eg in examples):
+            warnings.warn(
+                "entities were set on the docs to predict, and taken off: they would "
+                "bind the recogniser instead of teaching it",
+                stacklevel=2,
+            )
+
+    def _rehearse(self, silver: List[SilverText], drop: float) -> float:
+        nlp, session = self.nlp, self._require_session()
+        losses: Dict[str, float] = {}
+        learning = {self.component, *session.upstream} - set(session.frozen)
+        # In a memory zone the words of the pool leave no trace in the vocab.
+        with zone(nlp), only_listener(nlp, session.upstream, self.component):
+            nlp.update(
+                [to_example(nlp, item, session.labels) for item in silver],
+                drop=drop,
+                sgd=False,  # type: ignore[arg-type]
+                losses=losses,
+                exclude=[name for name in nlp.pipe_names if name not in learning],
+                annotates=session.annotating,
+            )
+        return losses.get(self.component, 0.0)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """RETURNS (bytes): The settings. Neither teacher nor pool is saved."""
+        return srsly.json_dumps(self._cfg()).encode("utf8")
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "Rehearsal":
+        """RETURNS (Rehearsal): The component, with the settings loaded."""
+        return self._load(srsly.json_loads(data))
+
+    def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the settings. Neither teacher nor pool is saved."""
+        path = util.ensure_path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(path / "cfg", self._cfg())
+
+    def from_disk(self, path, *, exclude: Iterable[str] = ()) -> "Rehearsal":
+        """RETURNS (Rehearsal): The component, with the settings loaded."""
+        return self._load(srsly.read_json(util.ensure_path(path) / "cfg"))
+
+    def _cfg(self) -> Dict[str, Any]:
+        return {"component": self.component, "ratio": self.ratio}
+
+    def _load(self, cfg: Dict[str, Any]) -> "Rehearsal":
+        self.component, self.ratio = cfg["component"], cfg["ratio"]
+        return self
+
+    def __reduce__(self):
+        # Worker processes of nlp.pipe get the settings, not teacher and silver.
+        return _unpickle, (self.name, self._cfg())
+
+
+@contextmanager
+def only_listener(
+    nlp: Language, upstream: Iterable[str], component: str
+) -> Iterator[None]:
+    """Make `component` the only one that listens to shared embedding pipes.
+
+    Silver is annotated for `component` alone. Its siblings sit such an update out;
+    but a tok2vec waits for its last listener to hand the gradients back.
+
+    nlp (Language): The pipeline.
+    upstream (Iterable[str]): The shared embedding pipes.
+    component (str): The pipe that learns.
+    """
+    pipes = [nlp.get_pipe(name) for name in upstream]
+    maps = [pipe.listener_map for pipe in pipes]
+    try:
+        for pipe in pipes:
+            pipe.listener_map = {component: pipe.listener_map[component]}
+        yield
+    finally:
+        for pipe, listener_map in zip(pipes, maps, strict=True):
+            pipe.listener_map = listener_map
+
+
+def _pass_through(model: Model, X: Any, is_train: bool):
+    return X, lambda dX: dX
+
+
+def _unpickle(name: str, cfg: Dict[str, Any]) -> Rehearsal:
+    return Rehearsal(None, name, **cfg)

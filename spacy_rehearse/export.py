@@ -1,0 +1,156 @@
+"""Export: an ordinary pipeline, as if the base had always known the new labels."""
+
+import copy
+import re
+import warnings
+from typing import Any, Dict, Mapping, Optional
+
+from spacy.language import Language
+from thinc.api import Config
+
+from .prepare import Session
+from .scorer import SCORE_WEIGHTS
+
+PREFIX = "spacy-rehearse."
+# What spaCy computes anew for each pipeline, so that the base's must not be kept.
+COMPUTED = {
+    "lang", "spacy_version", "spacy_git_version", "vectors", "labels", "pipeline",
+    "components", "disabled", "performance", "spacy_rehearse", "requirements",
+}  # fmt: skip
+UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
+
+
+def without_rehearsal(
+    nlp: Language,
+    name: str,
+    session: Session,
+    *,
+    scores: Mapping[str, Optional[float]],
+    meta: Mapping[str, str],
+) -> Language:
+    """Make a copy of a pipeline that needs no plugin.
+
+    nlp (Language): The pipeline in training. It is not changed.
+    name (str): The name of the rehearsal component.
+    session (Session): The training run.
+    scores (Mapping[str, Optional[float]]): The last scores.
+    meta (Mapping[str, str]): What meta.json is to say, whatever the base's says.
+    RETURNS (Language): A shallow copy: the pipes are the same objects.
+    """
+    plain = copy.copy(nlp)
+    plain._components = [(n, pipe) for n, pipe in nlp._components if n != name]
+    plain._pipe_meta = {n: m for n, m in nlp._pipe_meta.items() if n != name}
+    plain._pipe_configs = {n: c for n, c in nlp._pipe_configs.items() if n != name}
+    plain._disabled = nlp._disabled - {name}
+    plain._config = plain_config(nlp.config, session.teacher.nlp.config)
+    plain._meta = _plain_meta(nlp, plain, session, scores)
+    plain._meta.update(meta)
+    return plain
+
+
+def plain_config(config: Config, base: Config) -> Config:
+    """Take all that belongs to this plugin, the teacher or the pool out of a config.
+
+    config (Config): The config of the training.
+    base (Config): The teacher's own config. Its [initialize] comes back, and its part
+        of [training] that says which pipes learn and what counts.
+    RETURNS (Config): A config that spaCy alone can train with.
+    """
+    plain, base = copy.deepcopy(config), copy.deepcopy(base)
+    plain["initialize"] = base["initialize"]
+    plain["initialize"]["components"] = {}
+    for key in ("frozen_components", "annotating_components", "score_weights"):
+        plain["training"][key] = base["training"][key]
+    for section in ("training", "corpora", "nlp"):
+        plain[section] = _scrub(plain[section], base.get(section, {}))
+    used = set(re.findall(r"\$\{paths[.:](\w+)", str({**plain, "paths": {}})))
+    paths = {**base.get("paths", {}), **plain.get("paths", {})}
+    plain["paths"] = {key: value for key, value in paths.items() if key in used}
+    return plain
+
+
+def _scrub(section: Any, base: Any) -> Any:
+    """Put the base's value, or none, in place of each block of this plugin."""
+    if not isinstance(section, dict):
+        return section
+    scrubbed = {}
+    for key, value in section.items():
+        before = base.get(key) if isinstance(base, dict) else None
+        scrubbed[key] = before if _is_ours(value) else _scrub(value, before)
+    return scrubbed
+
+
+def _is_ours(value: Any) -> bool:
+    return isinstance(value, dict) and any(
+        key.startswith("@") and str(name).startswith(PREFIX)
+        for key, name in value.items()
+    )
+
+
+def _plain_meta(
+    nlp: Language,
+    plain: Language,
+    session: Session,
+    scores: Mapping[str, Optional[float]],
+) -> Dict[str, Any]:
+    base = {k: v for k, v in session.teacher.nlp.meta.items() if k not in COMPUTED}
+    own = {k: v for k, v in nlp.meta.items() if v and UNNAMED.get(k) != v}
+    meta = {**base, **own}
+    performance = nlp.meta.get("performance", {})
+    meta["performance"] = plain_performance(performance, plain, session, scores)
+    measured = {key: value for key, value in scores.items() if value is not None}
+    meta["spacy_rehearse"] = {**session.about, "scores": measured}
+    return copy.deepcopy(meta)
+
+
+def plain_performance(
+    performance: Mapping[str, Any],
+    nlp: Language,
+    session: Session,
+    scores: Mapping[str, Optional[float]],
+) -> Dict[str, Any]:
+    """Leave out scores that were not measured, or that would mislead.
+
+    spaCy writes 0.0 for a score that a dev set can't give, e.g. tag_acc. And where dev
+    marks only new labels, every right old entity counts as an error in ents_f.
+
+    performance (Mapping[str, Any]): What spaCy put into the meta.
+    nlp (Language): The pipeline.
+    session (Session): The training run.
+    scores (Mapping[str, Optional[float]]): The last rehearsal scores.
+    RETURNS (Dict[str, Any]): What may be shipped.
+    """
+    target = session.teacher.component
+    foreign = {
+        key
+        for name in nlp.component_names
+        if name != target
+        for key in nlp.get_pipe_meta(name).default_score_weights
+    }
+    foreign -= set(nlp.get_pipe_meta(target).default_score_weights)
+    partial = scores.get("rehearsal_old_f") is None
+    return {
+        key: value
+        for key, value in performance.items()
+        if not (key in foreign and not value)
+        and not (partial and key.startswith("ents_"))
+        and not (key in SCORE_WEIGHTS and scores.get(key) is None)
+    }
+
+
+def warn_if_nothing_learnt(pipe: Any) -> None:
+    """Warn, at the last save, if no checkpoint scored above 0.
+
+    pipe (Rehearsal): The component. spaCy saves after each evaluation, and once more
+        at the end: the save before which nothing was scored.
+    """
+    if pipe.unsaved_score:
+        pipe.unsaved_score = False
+    elif pipe.scores and not pipe.best_score:
+        warnings.warn(
+            "no checkpoint scored above 0, so model-best has learnt nothing or kept "
+            f"nothing: new F {pipe.scores['rehearsal_new_f']:.2f}, retention "
+            f"{pipe.scores['rehearsal_retention']:.2f}. Check that dev marks "
+            f"{pipe.session.labels}, and train longer (max_steps, patience)",
+            stacklevel=2,
+        )

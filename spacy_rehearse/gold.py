@@ -1,0 +1,158 @@
+"""Gold: human annotation of the new labels, checked and mended before it is used."""
+
+from collections import Counter
+from itertools import islice
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Span
+from spacy.training import Example
+from spacy.util import resolve_dot_names
+
+from .completion import set_entities
+
+MOST = 100_000  # examples of a streamed corpus, which may never end
+
+GetExamplesT = Callable[[], Iterable[Example]]
+
+
+class Gold(NamedTuple):
+    """What there is in the gold.
+
+    examples (List[Example]): All of it.
+    texts (List[str]): Its texts, each once.
+    labels (Counter): Number of entities by label.
+    """
+
+    examples: List[Example]
+    texts: List[str]
+    labels: Counter
+
+
+def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
+    """Read the whole gold.
+
+    get_examples (Callable[[], Iterable[Example]]): As `initialize` gets it.
+    nlp (Language): The pipeline. With `max_epochs = -1`, spaCy shows `initialize`
+        no more than 100 examples: its config says where the rest is.
+    RETURNS (Gold): The gold.
+    RAISES (ValueError): If it holds no entity.
+    """
+    training = nlp.config.interpolate()["training"]
+    if training["max_epochs"] == -1:
+        get_examples = _streamed_corpus(nlp, training["train_corpus"])
+    examples = list(islice(get_examples(), MOST))
+    texts = list(dict.fromkeys(eg.reference.text for eg in examples))
+    labels = Counter(ent.label_ for eg in examples for ent in eg.reference.ents)
+    if not labels:
+        raise ValueError(
+            f"the gold holds no entity in {len(examples)} texts: check the path of "
+            "[corpora.train], and that the annotation is in doc.ents"
+        )
+    return Gold(examples, texts, labels)
+
+
+def _streamed_corpus(nlp: Language, dot_name: str) -> GetExamplesT:
+    (corpus,) = resolve_dot_names(nlp.config.interpolate(), [dot_name])
+    return lambda: corpus(nlp)
+
+
+def resolve_labels(
+    declared: Optional[Sequence[str]], gold: Counter, known: Sequence[str]
+) -> Tuple[str, ...]:
+    """Find the labels for which the gold is the authority.
+
+    declared (Optional[Sequence[str]]): What the config says.
+    gold (Counter): Number of entities in the gold by label.
+    known (Sequence[str]): The teacher's labels.
+    RETURNS (Tuple[str, ...]): The declared ones; by default those that are new.
+    RAISES (ValueError): If there is none, if a declared one never occurs in the gold,
+        or if the gold holds a new one that is not declared.
+    """
+    new = sorted(set(gold) - set(known))
+    if declared is None and not new:
+        raise ValueError(
+            f"the gold holds no new label: the teacher knows all of {sorted(gold)}. To "
+            "correct labels that it knows, list them in [initialize.components."
+            'rehearsal] labels, e.g. labels = ["ORG"]; the gold must then mark all '
+            "their mentions"
+        )
+    labels = sorted(set(new if declared is None else declared))
+    unused = [label for label in labels if label not in gold]
+    if unused or not labels:
+        raise ValueError(
+            f"[initialize.components.rehearsal] labels: {unused or labels} never occur "
+            f"in the gold, which holds {dict(gold)}: mend the list or the annotation"
+        )
+    undeclared = [label for label in new if label not in labels]
+    if undeclared:
+        raise ValueError(
+            f"the gold holds labels {undeclared}, which the teacher does not know and "
+            f"[initialize.components.rehearsal] labels ({labels}) does not list: list "
+            "them too, or take them out of the gold"
+        )
+    return tuple(labels)
+
+
+def mend_entities(example: Example) -> int:
+    """Mend entities, in place, on which spaCy's recogniser can't be trained.
+
+    White space is taken off the edges of an entity. One that crosses the start of a
+    sentence, or is nothing but white space, is set aside: its tokens become missing.
+    spaCy would stop the training at them (E024) or drop the text.
+
+    example (Example): The example. Only its reference is changed.
+    RETURNS (int): How many entities were mended or set aside.
+    """
+    reference, kept, missing = example.reference, [], set()
+    n_mended = 0
+    starts = _sentence_starts(example)
+    for ent in reference.ents:
+        span = _strip_space(ent)
+        crosses = not starts.isdisjoint(range(span.start + 1, span.end))
+        if len(span) and not crosses:
+            kept.append(span)
+        else:
+            missing |= {token.i for token in ent}
+        n_mended += crosses or len(span) != len(ent)
+    if n_mended:
+        unknown = missing | {t.i for t in reference if t.ent_iob == 0}
+        blocked = [t for t in reference if t.ent_iob == 3 and not t.ent_type]
+        reference.set_ents(
+            [], blocked=[reference[t.i : t.i + 1] for t in blocked], default="outside"
+        )
+        set_entities(reference, kept, unknown)
+    return n_mended
+
+
+def clear_predicted(example: Example) -> bool:
+    """Take entities off the predicted doc: there, they would bind the recogniser.
+
+    example (Example): The example, changed in place.
+    RETURNS (bool): Whether there were any.
+    """
+    had_entities = bool(example.predicted.ents)
+    if had_entities:
+        example.predicted.set_ents([], default="missing")
+    return had_entities
+
+
+def _strip_space(ent: Span) -> Span:
+    start, end = ent.start, ent.end
+    while start < end and ent.doc[start].is_space:
+        start += 1
+    while end > start and ent.doc[end - 1].is_space:
+        end -= 1
+    return Span(ent.doc, start, end, label=ent.label, kb_id=ent.kb_id)
+
+
+def _sentence_starts(example: Example) -> Set[int]:
+    """RETURNS (Set[int]): Tokens of the reference on which, by either doc of the
+    example, a sentence starts.
+    """
+    starts = {token.i for token in example.reference if token.is_sent_start}
+    preset = [t.i for t in example.predicted if t.i and t.is_sent_start]
+    if preset:
+        x2y = example.alignment.x2y
+        starts |= {int(at[0]) for at in (x2y[i] for i in preset) if len(at)}
+    return starts

@@ -1,0 +1,102 @@
+"""Held-out silver: pool text that is never trained on, to measure retention by."""
+
+import heapq
+from array import array
+from hashlib import sha256
+from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
+
+from .near_duplicates import NearDuplicateIndex
+from .silver import Shard, SilverText
+
+MOST = 1000  # texts: retention is then sure to about a point, and quick to measure
+
+ReadT = Callable[[Shard], List[SilverText]]
+
+
+class Split(NamedTuple):
+    """Silver, divided.
+
+    heldout (List[SilverText]): Texts to measure by.
+    training (List[Tuple[Shard, array]]): The shards, each with the positions of the
+        texts in it that may be trained on.
+    n_left_out (int): Texts in neither part: near-duplicates of the gold or of what
+        is held out.
+    """
+
+    heldout: List[SilverText]
+    training: List[Tuple[Shard, array]]
+    n_left_out: int
+
+    @property
+    def n_training(self) -> int:
+        return sum(len(kept) for _, kept in self.training)
+
+
+def split_silver(
+    shards: Sequence[Shard],
+    read: ReadT,
+    *,
+    share: float,
+    seed: int,
+    gold_texts: Iterable[str] = (),
+) -> Split:
+    """Set a random share of the silver aside, with nothing like it left in the rest.
+
+    shards (Sequence[Shard]): All the silver. Read twice, one shard at a time.
+    read (Callable[[Shard], List[SilverText]]): Reads a shard.
+    share (float): The share to hold out, between 0 and 1; at most 1,000 texts.
+    seed (int): The same seed and texts give the same split.
+    gold_texts (Iterable[str]): Texts of the gold. Pool texts nearly the same go into
+        neither part: there, gold knows better than the teacher.
+    RETURNS (Split): The parts.
+    RAISES (ValueError): If there is not at least one text for each part.
+    """
+    n_texts = sum(shard.n_texts for shard in shards)
+    size = min(MOST, max(1, round(share * n_texts)))
+    gold = _index(gold_texts)
+    chosen = {place for _, place in heapq.nsmallest(size, _ranks(shards, read, seed))}
+    held = [(place, item) for place, item in _places(shards, read) if place in chosen]
+    heldout = [item for _, item in held if item.text not in gold]
+    like_heldout = _index(item.text for item in heldout)
+    training = []
+    for number, shard in enumerate(shards):
+        kept = array(
+            "L",
+            (
+                i
+                for i, item in enumerate(read(shard))
+                if (number, i) not in chosen
+                and item.text not in like_heldout
+                and item.text not in gold
+            ),
+        )
+        training.append((shard, kept))
+    left_out = n_texts - len(heldout) - sum(len(kept) for _, kept in training)
+    split = Split(heldout, training, left_out)
+    if not heldout or not split.n_training:
+        raise ValueError(
+            f"the pool is too small: of {n_texts} texts, {len(heldout)} can be held "
+            f"out and {split.n_training} trained on: {left_out} near-duplicates (of "
+            "the gold or of what is held out) are left out. Give it more raw text"
+        )
+    return split
+
+
+def _index(texts: Iterable[str]) -> NearDuplicateIndex:
+    index = NearDuplicateIndex()
+    for text in texts:
+        index.add(text)
+    return index
+
+
+def _places(shards: Sequence[Shard], read: ReadT):
+    for number, shard in enumerate(shards):
+        for i, item in enumerate(read(shard)):
+            yield (number, i), item
+
+
+def _ranks(shards: Sequence[Shard], read: ReadT, seed: int):
+    # A text's rank comes from what it says: it stays held out when the pool grows.
+    for place, item in _places(shards, read):
+        text = item.text.encode("utf8", "surrogatepass")
+        yield sha256(f"{seed}:".encode() + text).digest(), place

@@ -1,0 +1,97 @@
+"""Parity: an untrained student must say exactly what its teacher says."""
+
+from collections import Counter
+from typing import List, Sequence
+
+from spacy.language import Language
+
+from .scorer import agreement, silver_prf
+from .silver import SilverText
+from .teacher import (
+    Teacher,
+    lookups_digest,
+    parameter_digests,
+    predict_entities,
+    required_pipes,
+    tokenizer_digest,
+    vectors_digest,
+)
+
+N_TEXTS = 200
+NOISE = 0.99  # agreement that rounding alone (another batch, a GPU) stays above
+
+VOCAB = '[initialize.before_init] @callbacks = "spacy.copy_from_base_model.v1" with '
+
+
+def check_parity(
+    nlp: Language, teacher: Teacher, heldout: Sequence[SilverText]
+) -> None:
+    """Raise a ValueError, naming the cause, if student and teacher disagree.
+
+    Tokenizer, vectors and lookups do not come with a sourced component, and a
+    component may have been initialised anew: then the student has forgotten before
+    it starts to learn.
+
+    nlp (Language): The student, before the first update.
+    teacher (Teacher): The teacher.
+    heldout (Sequence[SilverText]): What the teacher says of held-out texts.
+    """
+    sample = heldout[:N_TEXTS]
+    pipes = required_pipes(nlp, teacher.component, teacher.pipes)
+    ours = predict_entities(nlp, pipes, [item.text for item in sample])
+    theirs = [item.entities for item in sample]
+    score = silver_prf(ours, theirs, teacher.labels)
+    if not score.fp + score.fn:
+        return
+    causes = differences(nlp, teacher, pipes)
+    if causes or agreement(score) < NOISE:
+        raise ValueError(
+            "student and teacher disagree before the first update: the student misses "
+            f"{score.fn} and adds {score.fp} of {score.tp + score.fn} entities in "
+            f"{len(sample)} held-out texts. "
+            + (" ".join(causes) or "No cause found in weights, vocab or tokenizer.")
+        )
+
+
+def differences(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> List[str]:
+    """Find what sets the student apart from its teacher.
+
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    pipes (Sequence[str]): The pipes that the student predicts with.
+    RETURNS (List[str]): A sentence for each difference, with what to change.
+    """
+    causes = []
+    if vectors_digest(nlp) != vectors_digest(teacher.nlp):
+        causes.append(
+            "The word vectors differ: set [initialize] vectors = ${paths.base}."
+        )
+    if lookups_digest(nlp) != lookups_digest(teacher.nlp):
+        causes.append(
+            "The lookups tables of the vocab, which set token.norm, differ: set "
+            + VOCAB
+            + "vocab = ${paths.base}."
+        )
+    if tokenizer_digest(nlp) != tokenizer_digest(teacher.nlp):
+        causes.append(
+            "The tokenizer differs: set " + VOCAB + "tokenizer = ${paths.base}."
+        )
+    if _lost_parameters(nlp, teacher, pipes):
+        causes.append(
+            f"The weights of {teacher.component!r} are not the teacher's: it was "
+            "sourced from another pipeline, or initialised anew. Set source = "
+            f"${{paths.base}} in [components.{teacher.component}]; in a loop of your "
+            'own, initialize inside `with nlp.select_pipes(enable=["rehearsal"])`.'
+        )
+    return causes
+
+
+def _lost_parameters(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> bool:
+    theirs = _digests(teacher.nlp, teacher.pipes)
+    ours = _digests(nlp, pipes)
+    # New labels resize the output layer, two parameters or (use_upper = false) three.
+    return (theirs - ours).total() > 3
+
+
+def _digests(nlp: Language, pipes: Sequence[str]) -> Counter:
+    return Counter(d for name in pipes for d in parameter_digests(nlp.get_pipe(name)))

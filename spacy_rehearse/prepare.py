@@ -1,0 +1,267 @@
+"""Preparation: from teacher, pool and gold to all that the training needs."""
+
+import logging
+import random
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from spacy.language import Language
+from tqdm import tqdm
+
+from . import about, checks
+from .cache import SilverCache
+from .completion import place_entities
+from .gold import GetExamplesT, Gold, read_gold, resolve_labels
+from .heldout import Split, split_silver
+from .interleave import Interleaver, shuffled_forever
+from .silver import Shard, SilverText, annotate, read_shard
+from .teacher import Entity, Teacher, load_teacher, predict_entities, upstream_of, zone
+
+logger = logging.getLogger("spacy.rehearse")
+
+PoolT = Callable[[Language], Iterator[str]]
+MOST_REMEMBERED = 50_000  # gold texts whose teacher's entities are kept in memory
+
+
+@dataclass
+class Session:
+    """What one training run works with.
+
+    teacher (Teacher): The frozen original pipeline.
+    labels (Tuple[str, ...]): Labels on which the gold is the authority.
+    heldout (List[SilverText]): Silver to measure retention by.
+    interleaver (Interleaver): Where the silver of an update comes from.
+    gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
+    upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
+    frozen (Tuple[str, ...]): The frozen components.
+    annotating (Tuple[str, ...]): The annotating components before the learning pipe.
+    about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
+    """
+
+    teacher: Teacher
+    labels: Tuple[str, ...]
+    heldout: List[SilverText]
+    interleaver: Interleaver
+    gold_entities: Dict[str, Tuple[Entity, ...]]
+    upstream: List[str]
+    frozen: Tuple[str, ...]
+    annotating: Tuple[str, ...]
+    about: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def old_labels(self) -> Tuple[str, ...]:
+        """Labels that are to be kept: the teacher's, but for those being corrected."""
+        return tuple(x for x in self.teacher.labels if x not in self.labels)
+
+    def entities_in(self, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
+        """Look up what the teacher says of gold texts, or ask it.
+
+        texts (Sequence[str]): The texts.
+        RETURNS (List[Tuple[Entity, ...]]): The teacher's entities in each.
+        """
+        known = self.gold_entities
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            found = predict_entities(self.teacher.nlp, self.teacher.pipes, new)
+            if len(known) + len(new) > MOST_REMEMBERED:
+                known = dict(known)  # answer, but do not remember
+            known.update(zip(new, found, strict=True))
+        return [known[text] for text in texts]
+
+
+def prepare(
+    nlp: Language,
+    get_examples: GetExamplesT,
+    *,
+    name: str,
+    component: str,
+    ratio: float,
+    teacher: str,
+    pool: PoolT,
+    labels: Optional[Sequence[str]],
+    heldout: float,
+    cache: Optional[str],
+) -> Session:
+    """Check everything, label the pool, set held-out silver aside.
+
+    Cheap checks come first, so that a mistake shows before anything is annotated.
+
+    nlp (Language): The pipeline, with the rehearsal component in it.
+    get_examples (Callable[[], Iterable[Example]]): The gold.
+    name (str): The name of the rehearsal component.
+    component (str): The pipe that learns. The new labels are added to it.
+    ratio (float): Silver words per gold word.
+    teacher (str): Package name or path of the original pipeline.
+    pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
+    labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
+    heldout (float): Share of the pool to hold out.
+    cache (Optional[str]): Folder of the silver cache. None to keep silver in memory.
+    RETURNS (Session): What the training works with.
+    RAISES (ValueError): If anything would spoil the training.
+    """
+    training = nlp.config.interpolate()["training"]
+    frozen = tuple(training["frozen_components"])
+    annotating = tuple(training["annotating_components"])
+    seed = training["seed"] or 0
+    checks.check_settings(ratio, heldout)
+    checks.check_pipeline(nlp, name, component, frozen)
+    gold = read_gold(get_examples, nlp)
+    checks.check_listeners(nlp, component, frozen, annotating, gold.examples)
+    n_pool = count_texts(pool(nlp))
+    loaded = load_teacher(teacher, component, annotating)
+    checks.check_vectors(nlp, loaded)
+    authority = resolve_labels(labels, gold.labels, loaded.labels)
+    _add_labels(nlp, component, authority, loaded.labels)
+
+    store = SilverCache(Path(cache) if cache else None, made_by(loaded))
+
+    def read(shard: Shard) -> List[SilverText]:
+        return read_shard(shard, loaded, store)
+
+    gold_entities = _annotate_gold(gold, loaded, store)
+    shards = _annotate_pool(pool(nlp), n_pool, nlp, loaded, store)
+    split = split_silver(shards, read, share=heldout, seed=seed, gold_texts=gold.texts)
+    checks.check_entities([s.entities for s in split.heldout], len(split.heldout))
+    silver = shuffled_forever(split.training, read, random.Random(seed))
+    session = Session(
+        teacher=loaded,
+        labels=authority,
+        heldout=split.heldout,
+        interleaver=Interleaver(silver, ratio),
+        gold_entities=gold_entities,
+        upstream=upstream_of(nlp, component),
+        frozen=frozen,
+        annotating=tuple(x for x in annotating if x in loaded.pipes),
+    )
+    settings = {"component": component, "ratio": ratio, "heldout": heldout}
+    session.about = _about(session, shards, split, {**settings, "seed": seed})
+    _log(session, split, gold)
+    return session
+
+
+def count_texts(texts: Iterable[str]) -> int:
+    """Count the pool, reading all of it, so that bad lines show before the work.
+
+    texts (Iterable[str]): The texts.
+    RETURNS (int): Their number.
+    RAISES (ValueError): If there is none.
+    """
+    n_texts = sum(1 for _ in texts)
+    if not n_texts:
+        raise ValueError(
+            "the pool is empty: no text is left in [initialize.components.rehearsal."
+            "pool] after filtering. Check its path, min_length and limit"
+        )
+    return n_texts
+
+
+def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> None:
+    pipe = nlp.get_pipe(component)
+    for label in new:
+        pipe.add_label(label)
+    for label in old:  # before any memory zone, which would forget them
+        nlp.vocab.strings.add(label)
+    # spaCy keeps a copy of the weights for nlp.rehearse, which nobody calls here.
+    if getattr(pipe, "_rehearsal_model", None) is not None:
+        pipe._rehearsal_model = None
+
+
+def made_by(teacher: Teacher) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): All that silver depends on beside the texts."""
+    return {
+        "teacher": teacher.name,
+        "teacher_version": teacher.nlp.meta["version"],
+        "fingerprint": teacher.fingerprint,
+        "component": teacher.component,
+        "pipes": list(teacher.pipes),
+        "format": 1,
+    }
+
+
+def _annotate_gold(gold: Gold, teacher: Teacher, store: SilverCache):
+    shards = list(annotate(gold.texts, teacher, store))
+    items = (item for shard in shards for item in read_shard(shard, teacher, store))
+    return {item.text: item.entities for item in items}
+
+
+def _annotate_pool(
+    texts: Iterable[str], n_texts: int, nlp: Language, teacher: Teacher, store
+) -> List[Shard]:
+    shards: List[Shard] = []
+    with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
+        for shard in annotate(texts, teacher, store, on_progress=bar.update):
+            if not shards:  # soon enough to save the rest of the work
+                checks.check_misaligned(
+                    *count_misaligned(nlp, read_shard(shard, teacher, store))
+                )
+            shards.append(shard)
+    return shards
+
+
+def count_misaligned(nlp: Language, silver: Sequence[SilverText]) -> Tuple[int, int]:
+    """Count the teacher's entities that do not fall on the student's tokens.
+
+    nlp (Language): The student.
+    silver (Sequence[SilverText]): The texts.
+    RETURNS (Tuple[int, int]): The misaligned ones, and all.
+    """
+    with zone(nlp):
+        n_misaligned = sum(
+            len(place_entities(nlp.make_doc(item.text), item.entities)[1])
+            for item in silver
+        )
+    return n_misaligned, sum(len(item.entities) for item in silver)
+
+
+def _about(
+    session: Session, shards: Sequence[Shard], split: Split, settings: Dict[str, Any]
+) -> Dict[str, Any]:
+    texts = sha256("".join(shard.key for shard in shards).encode()).hexdigest()
+    teacher = session.teacher
+    return {
+        "version": about.__version__,
+        "teacher": {
+            "name": teacher.name,
+            "version": teacher.nlp.meta["version"],
+            "fingerprint": teacher.fingerprint,
+        },
+        "pool": {
+            "texts": sum(shard.n_texts for shard in shards),
+            "words": sum(shard.n_words for shard in shards),
+            "sha256": texts,
+            "trained_on": split.n_training,
+            "held_out": len(split.heldout),
+            "near_duplicates": split.n_left_out,
+        },
+        "labels": list(session.labels),
+        "settings": settings,
+    }
+
+
+def _log(session: Session, split: Split, gold: Gold) -> None:
+    logger.info(
+        "Rehearsal: learning %s from %d gold texts, keeping %d labels of %s",
+        ", ".join(session.labels),
+        len(gold.examples),
+        len(session.old_labels),
+        session.teacher.name,
+    )
+    logger.info(
+        "Rehearsal: %d silver texts to train on, %d held out, %d near-duplicates left "
+        "out",
+        split.n_training,
+        len(split.heldout),
+        split.n_left_out,
+    )

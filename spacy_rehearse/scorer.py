@@ -1,0 +1,101 @@
+"""Scores: what was learnt, what was kept, and what was flooded."""
+
+from typing import Collection, Dict, Iterable, Optional, Sequence, Tuple
+
+from spacy.scorer import PRFScore
+from spacy.training import Example
+
+from .teacher import Entity
+
+# Shown in the log (0.0), weighted (1.0), or computed and hidden (None).
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    "rehearsal_score": 1.0,
+    "rehearsal_new_f": 0.0,
+    "rehearsal_retention": 0.0,
+    "rehearsal_flood": 0.0,
+    "rehearsal_old_f": None,
+    "rehearsal_bwt": None,
+}
+
+
+def entity_prf(examples: Iterable[Example], labels: Collection[str]) -> PRFScore:
+    """Count right and wrong entities of some labels against the reference.
+
+    As spacy.scorer.get_ner_prf does, a prediction on a token whose annotation is
+    missing counts neither as right nor as wrong.
+
+    examples (Iterable[Example]): The examples, with predictions.
+    labels (Collection[str]): The labels that count.
+    RETURNS (PRFScore): The counts.
+    """
+    score = PRFScore()
+    for eg in examples:
+        if not eg.reference.has_annotation("ENT_IOB"):
+            continue
+        x2y = eg.alignment.x2y
+        gold = {(e.label_, e.start, e.end) for e in eg.reference.ents}
+        predicted = set()
+        for ent in eg.predicted.ents:
+            at = x2y[ent.start : ent.end]
+            if len(at):
+                span = eg.reference[at[0] : at[-1] + 1]
+                if all(token.ent_iob != 0 for token in span):
+                    predicted.add((ent.label_, span.start, span.end))
+        score.score_set(
+            {span for span in predicted if span[0] in labels},
+            {span for span in gold if span[0] in labels},
+        )
+    return score
+
+
+def silver_prf(
+    predicted: Sequence[Sequence[Entity]],
+    silver: Sequence[Sequence[Entity]],
+    labels: Collection[str],
+) -> PRFScore:
+    """Count where the student says what the teacher says.
+
+    predicted (Sequence[Sequence[Entity]]): The student's entities, text by text.
+    silver (Sequence[Sequence[Entity]]): The teacher's, of the same texts.
+    labels (Collection[str]): The labels that count.
+    RETURNS (PRFScore): The counts.
+    """
+    score = PRFScore()
+    for ours, theirs in zip(predicted, silver, strict=True):
+        score.score_set(
+            {entity for entity in ours if entity[2] in labels},
+            {entity for entity in theirs if entity[2] in labels},
+        )
+    return score
+
+
+def agreement(score: PRFScore) -> float:
+    """RETURNS (float): The F-score, where two that both see nothing agree: 1.0."""
+    return score.fscore if len(score) else 1.0
+
+
+def flood(
+    predicted: Iterable[Iterable[Entity]], labels: Collection[str], n_words: int
+) -> float:
+    """Measure how many new-label entities are predicted where few are to be expected.
+
+    predicted (Iterable[Iterable[Entity]]): The student's entities, text by text.
+    labels (Collection[str]): The new labels.
+    n_words (int): Number of tokens of the texts.
+    RETURNS (float): Entities of these labels for each 1,000 words.
+    """
+    n_new = sum(label in labels for entities in predicted for _, _, label in entities)
+    return 1000 * n_new / max(n_words, 1)
+
+
+def harmonic_mean(a: float, b: float) -> float:
+    """RETURNS (float): The harmonic mean: 0 if either is 0."""
+    return 2 * a * b / (a + b) if a and b else 0.0
+
+
+def old_labels_in(
+    examples: Iterable[Example], labels: Collection[str]
+) -> Tuple[str, ...]:
+    """RETURNS (Tuple[str, ...]): Which of `labels` the references hold."""
+    found = {ent.label_ for eg in examples for ent in eg.reference.ents}
+    return tuple(sorted(found.intersection(labels)))

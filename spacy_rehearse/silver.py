@@ -1,0 +1,173 @@
+"""Silver: texts with the teacher's entities, kept in shards that fit in memory."""
+
+from collections import Counter
+from hashlib import sha256
+from itertools import islice
+from typing import Callable, Container, Iterable, Iterator, List, NamedTuple, Tuple
+
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from .cache import SilverCache
+from .completion import place_entities, set_entities
+from .teacher import Entity, Teacher, entities_of, run_pipes, zone
+
+SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
+
+
+class SilverText(NamedTuple):
+    """A text as the teacher sees it: plain values, which outlive the vocab.
+
+    text (str): The text.
+    entities (Tuple[Entity, ...]): The teacher's entities, with character offsets.
+    n_words (int): Number of tokens, by the teacher's tokenizer.
+    """
+
+    text: str
+    entities: Tuple[Entity, ...]
+    n_words: int
+
+
+class Shard(NamedTuple):
+    """Some consecutive texts, annotated and stored under their digest.
+
+    key (str): Digest of the exact texts.
+    n_texts (int): Number of texts.
+    n_words (int): Number of tokens.
+    labels (Counter): Number of entities by label.
+    """
+
+    key: str
+    n_texts: int
+    n_words: int
+    labels: Counter
+
+
+def annotate(
+    texts: Iterable[str],
+    teacher: Teacher,
+    cache: SilverCache,
+    *,
+    shard_size: int = SHARD_SIZE,
+    on_progress: Callable[[int], object] = lambda n_texts: None,
+) -> Iterator[Shard]:
+    """Label texts with the teacher, shard by shard; cached shards are not redone.
+
+    texts (Iterable[str]): The texts. They are streamed.
+    teacher (Teacher): The teacher.
+    cache (SilverCache): Where shards are kept. Each is written as soon as it is
+        whole, so that an interrupted run goes on where it stopped.
+    shard_size (int): Number of texts in a shard.
+    on_progress (Callable[[int], object]): Called with the size of each shard done.
+    YIELDS (Shard): The shards, in the order of the texts.
+    """
+    texts = iter(texts)
+    while batch := list(islice(texts, shard_size)):
+        key = text_digest(batch)
+        silver = _read_whole(cache, key, teacher, len(batch))
+        if silver is None:
+            data = annotate_batch(batch, teacher)
+            silver = unpack(data, teacher)
+            cache.put(key, data, n_texts=len(batch))
+        labels = Counter(label for item in silver for _, _, label in item.entities)
+        on_progress(len(batch))
+        yield Shard(key, len(batch), sum(s.n_words for s in silver), labels)
+
+
+def read_shard(shard: Shard, teacher: Teacher, cache: SilverCache) -> List[SilverText]:
+    """Read back the texts of a shard.
+
+    shard (Shard): The shard.
+    teacher (Teacher): The teacher that made it.
+    cache (SilverCache): Where it is kept.
+    RETURNS (List[SilverText]): Its texts.
+    RAISES (ValueError): If it is gone or damaged.
+    """
+    silver = _read_whole(cache, shard.key, teacher, shard.n_texts)
+    if silver is None:
+        raise ValueError(
+            f"shard {shard.key} has gone from the silver cache {cache.folder}, or was "
+            "damaged, while it was in use: start the training again, which will "
+            "annotate only what is missing"
+        )
+    return silver
+
+
+def annotate_batch(texts: List[str], teacher: Teacher) -> bytes:
+    """Label a batch of texts within one memory zone.
+
+    texts (List[str]): The texts.
+    teacher (Teacher): The teacher.
+    RETURNS (bytes): A DocBin with the entities of the teacher's component.
+    RAISES (ValueError): If its tokenizer does not keep the text.
+    """
+    doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
+    with zone(teacher.nlp):
+        docs = run_pipes(teacher.nlp, teacher.pipes, texts)
+        for text, doc in zip(texts, docs, strict=True):
+            if doc.text != text:
+                raise ValueError(
+                    "the teacher's tokenizer changes the text (spaCy expects that it "
+                    f"keeps every character): {len(text)} characters became "
+                    f"{len(doc.text)}. Entities can't be carried over"
+                )
+            doc_bin.add(doc)
+        return doc_bin.to_bytes()
+
+
+def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:
+    """Turn a shard's bytes into plain values.
+
+    data (bytes): A DocBin.
+    teacher (Teacher): The teacher: only its labels are taken over, and its vocab
+        holds the words meanwhile.
+    RETURNS (List[SilverText]): The texts.
+    """
+    known = set(teacher.labels)
+    with zone(teacher.nlp):
+        docs = DocBin().from_bytes(data).get_docs(teacher.nlp.vocab)
+        return [
+            SilverText(
+                doc.text, tuple(e for e in entities_of(doc) if e[2] in known), len(doc)
+            )
+            for doc in docs
+        ]
+
+
+def to_example(nlp: Language, silver: SilverText, unknown: Container[str]) -> Example:
+    """Make a training example of a silver text. Call it inside `zone(nlp)`.
+
+    nlp (Language): The student.
+    silver (SilverText): The text.
+    unknown (Container[str]): Labels on which the teacher's word does not count: what
+        it calls so becomes missing annotation.
+    RETURNS (Example): Tokens that the teacher leaves blank are explicit `O`, so that
+        a text without entities teaches that, too. Entities that the student's
+        tokenizer splits differently become missing.
+    """
+    predicted = nlp.make_doc(silver.text)
+    reference = predicted.copy()
+    reference.set_ents([], default="outside")
+    placed, unplaced = place_entities(reference, silver.entities)
+    missing = [span for span in placed if span.label_ in unknown] + unplaced
+    spans = [span for span in placed if span.label_ not in unknown]
+    set_entities(reference, spans, {token.i for span in missing for token in span})
+    return Example(predicted, reference)
+
+
+def text_digest(texts: Iterable[str]) -> str:
+    """RETURNS (str): A digest of exactly these texts in this order."""
+    digest = sha256()
+    for text in texts:
+        data = text.encode("utf8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:24]
+
+
+def _read_whole(cache: SilverCache, key: str, teacher: Teacher, n_texts: int):
+    data = cache.get(key)
+    if data is None:
+        return None
+    silver = unpack(data, teacher)
+    return silver if len(silver) == n_texts else None

@@ -1,0 +1,230 @@
+"""The teacher: the frozen original pipeline, loaded with its own vocab."""
+
+import json
+from contextlib import nullcontext
+from hashlib import sha256
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model, get_current_ops
+
+Entity = Tuple[int, int, str]  # start and end in characters, label
+BATCH_SIZE = 256  # texts
+
+
+class Teacher(NamedTuple):
+    """A loaded pipeline, and which of its pipes label text.
+
+    nlp (Language): The pipeline.
+    component (str): The pipe whose entities are wanted.
+    pipes (Tuple[str, ...]): That pipe and those it can't do without, in order.
+    labels (Tuple[str, ...]): The labels it knows.
+    fingerprint (str): Changes whenever its output may change.
+    """
+
+    nlp: Language
+    component: str
+    pipes: Tuple[str, ...]
+    labels: Tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.nlp.meta['lang']}_{self.nlp.meta['name']}"
+
+
+def load_teacher(
+    source: str, component: str, annotating: Sequence[str] = ()
+) -> Teacher:
+    """Load a pipeline as the teacher, with a vocab of its own.
+
+    source (str): A package name or a path.
+    component (str): The name of its entity recogniser.
+    annotating (Sequence[str]): Pipes whose annotation the recogniser needs.
+    RETURNS (Teacher): The teacher.
+    RAISES (ValueError): If it can't be loaded, lacks the component, or if that is
+        not an entity recogniser.
+    """
+    try:
+        # Never vocab=nlp.vocab: it would overwrite the student's vectors.
+        nlp = spacy.load(source)
+    except OSError as e:
+        raise ValueError(
+            f"can't find the teacher {str(source)!r}: set `teacher` in "
+            "[initialize.components.rehearsal] to an installed package (see `python "
+            "-m spacy download`) or to the folder of a saved pipeline"
+        ) from e
+    check_recogniser(nlp, component, f"teacher {str(source)!r}")
+    pipes = tuple(required_pipes(nlp, component, annotating))
+    for name in set(pipes) & set(nlp.disabled):
+        nlp.enable_pipe(name)
+    labels = tuple(sorted(nlp.get_pipe(component).labels))
+    parts = fingerprint_parts(nlp, pipes)
+    return Teacher(nlp, component, pipes, labels, _digest(json.dumps(parts)))
+
+
+def check_recogniser(nlp: Language, component: str, whose: str) -> None:
+    """Raise a ValueError unless `component` is a trainable entity recogniser.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    whose (str): What to call the pipeline in the error.
+    """
+    if component not in nlp.component_names:
+        raise ValueError(
+            f"{whose} has no component {component!r}, only {nlp.component_names}: "
+            "set `component` in [components.rehearsal] to its entity recogniser"
+        )
+    pipe, meta = nlp.get_pipe(component), nlp.get_pipe_meta(component)
+    if "doc.ents" not in meta.assigns or not getattr(pipe, "is_trainable", False):
+        raise ValueError(
+            f"component {component!r} of {whose} is a {meta.factory!r}, not a "
+            "trainable entity recogniser: rehearsal works on pipes that set doc.ents, "
+            "such as 'ner' and 'beam_ner'"
+        )
+
+
+def required_pipes(
+    nlp: Language, component: str, annotating: Iterable[str] = ()
+) -> List[str]:
+    """List the pipes that must run for `component` to predict.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    annotating (Iterable[str]): Further pipes that set annotation it needs.
+    RETURNS (List[str]): Their names, in the order of the pipeline, disabled ones
+        included: those that it listens to (a shared tok2vec or transformer), the
+        annotating ones that stand before it, and itself.
+    """
+    before = nlp.component_names[: nlp.component_names.index(component)]
+    listened = upstream_of(nlp, component)
+    return [n for n in before if n in listened or n in annotating] + [component]
+
+
+def upstream_of(nlp: Language, component: str) -> List[str]:
+    """List the shared embedding pipes that `component` listens to.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    RETURNS (List[str]): Their names, in the order of the pipeline.
+    """
+    return [
+        name
+        for name, pipe in nlp._components
+        if component in getattr(pipe, "listening_components", ())
+    ]
+
+
+def run_pipes(nlp: Language, pipes: Sequence[str], texts: Iterable[str]) -> List[Doc]:
+    """Run only the named pipes. Call it inside `zone(nlp)`.
+
+    nlp (Language): The pipeline.
+    pipes (Sequence[str]): The pipes to run. They must not be disabled.
+    texts (Iterable[str]): The texts.
+    RETURNS (List[Doc]): The docs, in the order of the texts.
+    """
+    idle = [name for name in nlp.pipe_names if name not in pipes]
+    return list(nlp.pipe(texts, disable=idle, batch_size=BATCH_SIZE))
+
+
+def predict_entities(
+    nlp: Language, pipes: Sequence[str], texts: Iterable[str]
+) -> List[Tuple[Entity, ...]]:
+    """Predict the entities of texts, leaving no word of theirs in the vocab.
+
+    nlp (Language): The pipeline.
+    pipes (Sequence[str]): The pipes to run, the recogniser last.
+    texts (Iterable[str]): The texts.
+    RETURNS (List[Tuple[Entity, ...]]): The entities of each text, with offsets in
+        characters.
+    """
+    with zone(nlp):
+        return [entities_of(doc) for doc in run_pipes(nlp, pipes, texts)]
+
+
+def entities_of(doc: Doc) -> Tuple[Entity, ...]:
+    """RETURNS (Tuple[Entity, ...]): The doc's entities, as character offsets."""
+    return tuple((ent.start_char, ent.end_char, ent.label_) for ent in doc.ents)
+
+
+def zone(nlp: Language):
+    """RETURNS (ContextManager): A memory zone, which can't be nested: nothing if
+    the vocab is in one already.
+    """
+    return nullcontext() if nlp.vocab.in_memory_zone else nlp.memory_zone()
+
+
+def fingerprint_parts(nlp: Language, pipes: Sequence[str]) -> Dict[str, str]:
+    """Digest all that the pipes' output depends on.
+
+    nlp (Language): The pipeline.
+    pipes (Sequence[str]): The pipes.
+    RETURNS (Dict[str, str]): A SHA-256 digest each for weights, labels, settings,
+        tokenizer, vectors and lookups, and spaCy's version.
+    """
+    components = [(name, nlp.get_pipe(name)) for name in pipes]
+    weights = [d for _, p in components for d in parameter_digests(p)]
+    settings = {name: [nlp.get_pipe_config(name), _cfg(p)] for name, p in components}
+    return {
+        "weights": _digest(json.dumps(weights)),
+        "labels": _digest(json.dumps([list(p.labels) for _, p in components])),
+        "settings": _digest(json.dumps(settings, sort_keys=True)),
+        "tokenizer": tokenizer_digest(nlp),
+        "vectors": vectors_digest(nlp),
+        "lookups": lookups_digest(nlp),
+        "spacy": spacy.__version__,
+    }
+
+
+def parameter_digests(pipe) -> List[str]:
+    """RETURNS (List[str]): A digest of each parameter of the pipe's model."""
+    model = getattr(pipe, "model", None)
+    if not isinstance(model, Model):
+        to_bytes = getattr(pipe, "to_bytes", None)
+        return [_digest(to_bytes(exclude=["vocab"]))] if to_bytes else []
+    digests = []
+    for node in model.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                array = node.ops.to_numpy(node.get_param(name))
+                digests.append(_digest(f"{name}{array.shape}", array.tobytes()))
+        digests += [_digest(shim.to_bytes()) for shim in node.shims]
+    return digests
+
+
+def tokenizer_digest(nlp: Language) -> str:
+    """RETURNS (str): A digest of the tokenizer's settings and rules."""
+    to_bytes = getattr(nlp.tokenizer, "to_bytes", None)
+    state = to_bytes(exclude=["vocab"]) if to_bytes else b""
+    return _digest(json.dumps(nlp.config["nlp"]["tokenizer"]), state)
+
+
+def vectors_digest(nlp: Language) -> str:
+    """RETURNS (str): A digest of the word vectors' table and keys."""
+    vectors = nlp.vocab.vectors
+    data = get_current_ops().to_numpy(vectors.data)
+    keys = sorted(getattr(vectors, "key2row", {}).items())
+    return _digest(f"{vectors.mode}{data.shape}{keys}", data.tobytes())
+
+
+def lookups_digest(nlp: Language) -> str:
+    """RETURNS (str): A digest of the vocab's lookups tables, which set token.norm."""
+    lookups = nlp.vocab.lookups
+    tables = {name: dict(lookups.get_table(name)) for name in lookups.tables}
+    filled = {name: sorted(map(str, t.items())) for name, t in tables.items() if t}
+    return _digest(json.dumps(filled, sort_keys=True))
+
+
+def _cfg(pipe) -> dict:
+    cfg = getattr(pipe, "cfg", {})
+    return {k: v for k, v in cfg.items() if srsly.is_json_serializable(v)}
+
+
+def _digest(*parts) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(part.encode("utf8") if isinstance(part, str) else part)
+    return digest.hexdigest()
