@@ -1,11 +1,10 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
-from typing import Iterable, List, Sequence
+from typing import List, Sequence
 
 from spacy.language import Language
-from spacy.training import Example
 
-from .teacher import Teacher, check_recogniser, upstream_of, vectors_digest
+from .teacher import Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
@@ -56,69 +55,14 @@ def check_pipeline(
 
 def check_vectors(nlp: Language, teacher: Teacher) -> None:
     """Raise a ValueError if the teacher's word vectors are not the student's."""
-    n_vectors = teacher.nlp.vocab.vectors.shape[0]
-    if n_vectors and vectors_digest(nlp) != vectors_digest(teacher.nlp):
+    theirs, ours = teacher.nlp.vocab.vectors, nlp.vocab.vectors
+    if theirs.shape[0] and vectors_digest(nlp) != vectors_digest(teacher.nlp):
         raise ValueError(
-            f"the teacher {teacher.name!r} has {n_vectors} word vectors, the pipeline "
-            f"has other ones or none ({nlp.vocab.vectors.shape[0]}): a sourced "
-            "component comes without them. Set [initialize] vectors to the base, e.g. "
+            f"the teacher {teacher.name!r} has {theirs.n_keys} word vectors, the "
+            f"pipeline has other ones or none ({ours.n_keys}): a sourced component "
+            "comes without them. Set [initialize] vectors to the base, e.g. "
             "vectors = ${paths.base}"
         )
-
-
-def check_listeners(
-    nlp: Language,
-    component: str,
-    frozen: Sequence[str],
-    annotating: Sequence[str],
-    gold: Iterable[Example],
-) -> None:
-    """Raise a ValueError if a shared tok2vec would not learn, or give no vectors.
-
-    spaCy hands the gradient of a shared tok2vec back with its last listener only
-    (spacy/pipeline/tok2vec.py, Tok2Vec.update): if that one is frozen, or finds
-    nothing to learn from in the gold, the tok2vec stays as it is without a word.
-
-    nlp (Language): The pipeline.
-    component (str): The pipe that learns.
-    frozen (Sequence[str]): The frozen components.
-    annotating (Sequence[str]): The annotating components.
-    gold (Iterable[Example]): The gold.
-    """
-    for name in upstream_of(nlp, component):
-        last = nlp.get_pipe(name).listening_components[-1]
-        if name in frozen:
-            if name not in annotating:
-                raise ValueError(
-                    f"{component!r} listens to {name!r}, which is frozen and gives it "
-                    "nothing to listen to: add it to [training] annotating_components"
-                )
-        elif last in frozen:
-            raise ValueError(
-                f"{last!r}, the last component that listens to {name!r}, is frozen: "
-                f"{name!r} would then silently learn nothing, though it is not frozen. "
-                + _remedy(component, name)
-            )
-        elif last != component and not _can_learn(nlp.get_pipe(last), gold):
-            raise ValueError(
-                f"{last!r}, the last component that listens to {name!r}, finds no "
-                f"annotation in the gold: {name!r} would then silently learn nothing. "
-                + _remedy(component, name)
-            )
-
-
-def _remedy(component: str, tok2vec: str) -> str:
-    return (
-        f'Either give {component!r} its own copy (replace_listeners = ["model.'
-        f'tok2vec"] in [components.{component}]) and freeze {tok2vec!r} with those '
-        f"that listen to it, or freeze {tok2vec!r} and list it in [training] "
-        "annotating_components"
-    )
-
-
-def _can_learn(pipe, gold: Iterable[Example]) -> bool:
-    moves = getattr(pipe, "moves", None)  # only these skip examples without annotation
-    return moves is None or any(moves.has_gold(eg) for eg in gold)
 
 
 def check_misaligned(n_misaligned: int, n_entities: int) -> None:

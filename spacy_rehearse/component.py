@@ -1,7 +1,6 @@
 """The component `rehearsal`: the hooks by which spaCy's training loop rehearses."""
 
 import warnings
-from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 import srsly
@@ -15,10 +14,12 @@ from thinc.api import Config, Model, Optimizer
 from .completion import complete
 from .evaluate import evaluate_student
 from .gold import clear_predicted, mend_entities
+from .listeners import only_listener
 from .parity import check_parity
-from .prepare import PoolT, Session, prepare
+from .prepare import PoolT, prepare
 from .scorer import SCORE_WEIGHTS
-from .silver import SilverText, to_example
+from .session import Session
+from .silver import SilverText, to_examples
 from .teacher import zone
 
 DEFAULT_CONFIG = """
@@ -216,10 +217,10 @@ class Rehearsal(Pipe):
         new = [e for e in examples if e.reference.user_data.get(COMPLETED) != stamp]
         found = session.entities_in([eg.reference.text for eg in new])
         for eg, entities in zip(new, found, strict=True):
-            self.counts["mended"] += mend_entities(eg)
             counts = complete(eg.reference, entities, session.labels)
             for key, n in counts._asdict().items():
                 self.counts[key] += n
+            self.counts["mended"] += mend_entities(self._preview(eg))
             eg.reference.user_data[COMPLETED] = stamp
         if sum(clear_predicted(eg) for eg in examples):
             warnings.warn(
@@ -228,19 +229,34 @@ class Rehearsal(Pipe):
                 stacklevel=2,
             )
 
+    def _preview(self, example: Example) -> Example:
+        """The example as the learning pipe will see it: where sentences start."""
+        predicted = example.predicted
+        if self._require_session().annotating:
+            predicted = predicted.copy()
+        for name in self._require_session().annotating:
+            predicted = self.nlp.get_pipe(name)(predicted)
+        return Example(predicted, example.reference)
+
     def _rehearse(self, silver: List[SilverText], drop: float) -> float:
         nlp, session = self.nlp, self._require_session()
         losses: Dict[str, float] = {}
         learning = {self.component, *session.upstream} - set(session.frozen)
         # In a memory zone the words of the pool leave no trace in the vocab.
         with zone(nlp), only_listener(nlp, session.upstream, self.component):
+            examples = to_examples(
+                nlp,
+                silver,
+                unknown=session.labels,
+                mentions=session.mentions,
+                annotating=session.annotating,
+            )
             nlp.update(
-                [to_example(nlp, item, session.labels) for item in silver],
-                drop=drop,
+                examples,
+                drop=drop if not __import__("os").environ.get("SILVER_DROP0") else 0.0,
                 sgd=False,  # type: ignore[arg-type]
                 losses=losses,
                 exclude=[name for name in nlp.pipe_names if name not in learning],
-                annotates=session.annotating,
             )
         return losses.get(self.component, 0.0)
 
@@ -272,30 +288,6 @@ class Rehearsal(Pipe):
     def __reduce__(self):
         # Worker processes of nlp.pipe get the settings, not teacher and silver.
         return _unpickle, (self.name, self._cfg())
-
-
-@contextmanager
-def only_listener(
-    nlp: Language, upstream: Iterable[str], component: str
-) -> Iterator[None]:
-    """Make `component` the only one that listens to shared embedding pipes.
-
-    Silver is annotated for `component` alone. Its siblings sit such an update out;
-    but a tok2vec waits for its last listener to hand the gradients back.
-
-    nlp (Language): The pipeline.
-    upstream (Iterable[str]): The shared embedding pipes.
-    component (str): The pipe that learns.
-    """
-    pipes = [nlp.get_pipe(name) for name in upstream]
-    maps = [pipe.listener_map for pipe in pipes]
-    try:
-        for pipe in pipes:
-            pipe.listener_map = {component: pipe.listener_map[component]}
-        yield
-    finally:
-        for pipe, listener_map in zip(pipes, maps, strict=True):
-            pipe.listener_map = listener_map
 
 
 def _pass_through(model: Model, X: Any, is_train: bool):

@@ -7,7 +7,7 @@ from spacy.training import Example
 
 from . import scorer
 from .completion import place_entities, set_entities
-from .prepare import Session
+from .session import Session
 from .teacher import predict_entities, required_pipes
 
 

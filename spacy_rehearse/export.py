@@ -8,8 +8,8 @@ from typing import Any, Dict, Mapping, Optional
 from spacy.language import Language
 from thinc.api import Config
 
-from .prepare import Session
 from .scorer import SCORE_WEIGHTS
+from .session import Session
 
 PREFIX = "spacy-rehearse."
 # What spaCy computes anew for each pipeline, so that the base's must not be kept.

@@ -2,7 +2,6 @@
 
 import logging
 import random
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import (
@@ -26,59 +25,20 @@ from .completion import place_entities
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
+from .listeners import check_listeners, upstream_of
+from .mentions import learn_mentions
+from .session import Session
 from .silver import Shard, SilverText, annotate, read_shard
-from .teacher import Entity, Teacher, load_teacher, predict_entities, upstream_of, zone
+from .teacher import (
+    Teacher,
+    load_teacher,
+    required_pipes,
+    zone,
+)
 
 logger = logging.getLogger("spacy.rehearse")
 
 PoolT = Callable[[Language], Iterator[str]]
-MOST_REMEMBERED = 50_000  # gold texts whose teacher's entities are kept in memory
-
-
-@dataclass
-class Session:
-    """What one training run works with.
-
-    teacher (Teacher): The frozen original pipeline.
-    labels (Tuple[str, ...]): Labels on which the gold is the authority.
-    heldout (List[SilverText]): Silver to measure retention by.
-    interleaver (Interleaver): Where the silver of an update comes from.
-    gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
-    upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
-    frozen (Tuple[str, ...]): The frozen components.
-    annotating (Tuple[str, ...]): The annotating components before the learning pipe.
-    about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
-    """
-
-    teacher: Teacher
-    labels: Tuple[str, ...]
-    heldout: List[SilverText]
-    interleaver: Interleaver
-    gold_entities: Dict[str, Tuple[Entity, ...]]
-    upstream: List[str]
-    frozen: Tuple[str, ...]
-    annotating: Tuple[str, ...]
-    about: Dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def old_labels(self) -> Tuple[str, ...]:
-        """Labels that are to be kept: the teacher's, but for those being corrected."""
-        return tuple(x for x in self.teacher.labels if x not in self.labels)
-
-    def entities_in(self, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
-        """Look up what the teacher says of gold texts, or ask it.
-
-        texts (Sequence[str]): The texts.
-        RETURNS (List[Tuple[Entity, ...]]): The teacher's entities in each.
-        """
-        known = self.gold_entities
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            found = predict_entities(self.teacher.nlp, self.teacher.pipes, new)
-            if len(known) + len(new) > MOST_REMEMBERED:
-                known = dict(known)  # answer, but do not remember
-            known.update(zip(new, found, strict=True))
-        return [known[text] for text in texts]
 
 
 def prepare(
@@ -118,7 +78,7 @@ def prepare(
     checks.check_settings(ratio, heldout)
     checks.check_pipeline(nlp, name, component, frozen)
     gold = read_gold(get_examples, nlp)
-    checks.check_listeners(nlp, component, frozen, annotating, gold.examples)
+    check_listeners(nlp, component, frozen, annotating, gold.examples)
     n_pool = count_texts(pool(nlp))
     loaded = load_teacher(teacher, component, annotating)
     checks.check_vectors(nlp, loaded)
@@ -141,9 +101,12 @@ def prepare(
         heldout=split.heldout,
         interleaver=Interleaver(silver, ratio),
         gold_entities=gold_entities,
+        mentions=learn_mentions(gold.examples, authority, nlp),
         upstream=upstream_of(nlp, component),
         frozen=frozen,
-        annotating=tuple(x for x in annotating if x in loaded.pipes),
+        annotating=tuple(
+            x for x in required_pipes(nlp, component, annotating) if x in annotating
+        ),
     )
     settings = {"component": component, "ratio": ratio, "heldout": heldout}
     session.about = _about(session, shards, split, {**settings, "seed": seed})

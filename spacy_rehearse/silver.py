@@ -3,14 +3,27 @@
 from collections import Counter
 from hashlib import sha256
 from itertools import islice
-from typing import Callable, Container, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import (
+    Callable,
+    Container,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
 from .cache import SilverCache
 from .completion import place_entities, set_entities
+from .gold import mend_entities
+from .mentions import find_mentions
 from .teacher import Entity, Teacher, entities_of, run_pipes, zone
 
 SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
@@ -135,25 +148,56 @@ def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:
         ]
 
 
-def to_example(nlp: Language, silver: SilverText, unknown: Container[str]) -> Example:
-    """Make a training example of a silver text. Call it inside `zone(nlp)`.
+def to_examples(
+    nlp: Language,
+    silver: Sequence[SilverText],
+    *,
+    unknown: Container[str],
+    mentions: PhraseMatcher,
+    annotating: Sequence[str] = (),
+) -> List[Example]:
+    """Make training examples of silver. Call it inside `zone(nlp)`.
 
     nlp (Language): The student.
-    silver (SilverText): The text.
+    silver (Sequence[SilverText]): The texts.
     unknown (Container[str]): Labels on which the teacher's word does not count: what
         it calls so becomes missing annotation.
-    RETURNS (Example): Tokens that the teacher leaves blank are explicit `O`, so that
-        a text without entities teaches that, too. Entities that the student's
+    mentions (PhraseMatcher): Finds what the gold calls by a new label. There, the
+        teacher's word does not count either.
+    annotating (Sequence[str]): Pipes whose annotation the docs to predict shall have.
+    RETURNS (List[Example]): Tokens that the teacher leaves blank are explicit `O`, so
+        that a text without entities teaches that, too. Entities that the student's
         tokenizer splits differently become missing.
     """
-    predicted = nlp.make_doc(silver.text)
-    reference = predicted.copy()
+    predicted = [nlp.make_doc(item.text) for item in silver]
+    references = [doc.copy() for doc in predicted]
+    for reference, item in zip(references, silver, strict=True):
+        doubtful = {t.i for span in find_mentions(reference, mentions) for t in span}
+        _set_silver(reference, item.entities, unknown, doubtful)
+    for name in annotating:
+        predicted = list(nlp.get_pipe(name).pipe(predicted))
+    examples = [Example(x, y) for x, y in zip(predicted, references, strict=True)]
+    for example in examples:
+        mend_entities(example)
+    return examples
+
+
+def _set_silver(
+    reference: Doc,
+    entities: Iterable[Entity],
+    unknown: Container[str],
+    doubtful: Set[int],
+) -> None:
     reference.set_ents([], default="outside")
-    placed, unplaced = place_entities(reference, silver.entities)
-    missing = [span for span in placed if span.label_ in unknown] + unplaced
-    spans = [span for span in placed if span.label_ not in unknown]
-    set_entities(reference, spans, {token.i for span in missing for token in span})
-    return Example(predicted, reference)
+    placed, unplaced = place_entities(reference, entities)
+    certain = [
+        span
+        for span in placed
+        if span.label_ not in unknown and doubtful.isdisjoint(t.i for t in span)
+    ]
+    uncertain = [span for span in placed if span not in certain] + unplaced
+    missing = doubtful.union(token.i for span in uncertain for token in span)
+    set_entities(reference, certain, missing)
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -11,6 +11,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model, get_current_ops
 
+from .listeners import upstream_of
+
 Entity = Tuple[int, int, str]  # start and end in characters, label
 BATCH_SIZE = 256  # texts
 
@@ -102,20 +104,6 @@ def required_pipes(
     before = nlp.component_names[: nlp.component_names.index(component)]
     listened = upstream_of(nlp, component)
     return [n for n in before if n in listened or n in annotating] + [component]
-
-
-def upstream_of(nlp: Language, component: str) -> List[str]:
-    """List the shared embedding pipes that `component` listens to.
-
-    nlp (Language): The pipeline.
-    component (str): The name of the pipe.
-    RETURNS (List[str]): Their names, in the order of the pipeline.
-    """
-    return [
-        name
-        for name, pipe in nlp._components
-        if component in getattr(pipe, "listening_components", ())
-    ]
 
 
 def run_pipes(nlp: Language, pipes: Sequence[str], texts: Iterable[str]) -> List[Doc]:

@@ -1,0 +1,100 @@
+"""Listeners: pipes that share a tok2vec or transformer, and hand gradients to it."""
+
+from contextlib import contextmanager
+from typing import Iterable, Iterator, List, Sequence
+
+from spacy.language import Language
+from spacy.training import Example
+
+
+def upstream_of(nlp: Language, component: str) -> List[str]:
+    """List the shared embedding pipes that `component` listens to.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    RETURNS (List[str]): Their names, in the order of the pipeline.
+    """
+    return [
+        name
+        for name, pipe in nlp._components
+        if component in getattr(pipe, "listening_components", ())
+    ]
+
+
+@contextmanager
+def only_listener(
+    nlp: Language, upstream: Iterable[str], component: str
+) -> Iterator[None]:
+    """Make `component` the only one that listens to shared embedding pipes.
+
+    Silver is annotated for `component` alone. Its siblings sit such an update out;
+    but a tok2vec waits for its last listener to hand the gradients back.
+
+    nlp (Language): The pipeline.
+    upstream (Iterable[str]): The shared embedding pipes.
+    component (str): The pipe that learns.
+    """
+    pipes = [nlp.get_pipe(name) for name in upstream]
+    maps = [pipe.listener_map for pipe in pipes]
+    try:
+        for pipe in pipes:
+            pipe.listener_map = {component: pipe.listener_map[component]}
+        yield
+    finally:
+        for pipe, listener_map in zip(pipes, maps, strict=True):
+            pipe.listener_map = listener_map
+
+
+def check_listeners(
+    nlp: Language,
+    component: str,
+    frozen: Sequence[str],
+    annotating: Sequence[str],
+    gold: Iterable[Example],
+) -> None:
+    """Raise a ValueError if a shared tok2vec would not learn, or give no vectors.
+
+    spaCy hands the gradient of a shared tok2vec back with its last listener only
+    (spacy/pipeline/tok2vec.py, Tok2Vec.update): if that one is frozen, or finds
+    nothing to learn from in the gold, the tok2vec stays as it is without a word.
+
+    nlp (Language): The pipeline.
+    component (str): The pipe that learns.
+    frozen (Sequence[str]): The frozen components.
+    annotating (Sequence[str]): The annotating components.
+    gold (Iterable[Example]): The gold.
+    """
+    for name in upstream_of(nlp, component):
+        last = nlp.get_pipe(name).listening_components[-1]
+        if name in frozen:
+            if name not in annotating:
+                raise ValueError(
+                    f"{component!r} listens to {name!r}, which is frozen and gives it "
+                    "nothing to listen to: add it to [training] annotating_components"
+                )
+        elif last in frozen:
+            raise ValueError(
+                f"{last!r}, the last component that listens to {name!r}, is frozen: "
+                f"{name!r} would then silently learn nothing, though it is not frozen. "
+                + _remedy(component, name)
+            )
+        elif last != component and not _can_learn(nlp.get_pipe(last), gold):
+            raise ValueError(
+                f"{last!r}, the last component that listens to {name!r}, finds no "
+                f"annotation in the gold: {name!r} would then silently learn nothing. "
+                + _remedy(component, name)
+            )
+
+
+def _remedy(component: str, tok2vec: str) -> str:
+    return (
+        f'Either give {component!r} its own copy (replace_listeners = ["model.'
+        f'tok2vec"] in [components.{component}]) and freeze {tok2vec!r} with those '
+        f"that listen to it, or freeze {tok2vec!r} and list it in [training] "
+        "annotating_components"
+    )
+
+
+def _can_learn(pipe, gold: Iterable[Example]) -> bool:
+    moves = getattr(pipe, "moves", None)  # only these skip examples without annotation
+    return moves is None or any(moves.has_gold(eg) for eg in gold)

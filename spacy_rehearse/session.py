@@ -1,0 +1,60 @@
+"""The session: what one training run works with."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Sequence, Tuple
+
+from spacy.matcher import PhraseMatcher
+
+from .interleave import Interleaver
+from .silver import SilverText
+from .teacher import Entity, Teacher, predict_entities
+
+MOST_REMEMBERED = 50_000  # gold texts whose teacher's entities are kept in memory
+
+
+@dataclass
+class Session:
+    """What one training run works with.
+
+    teacher (Teacher): The frozen original pipeline.
+    labels (Tuple[str, ...]): Labels on which the gold is the authority.
+    heldout (List[SilverText]): Silver to measure retention by.
+    interleaver (Interleaver): Where the silver of an update comes from.
+    gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
+    mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
+    upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
+    frozen (Tuple[str, ...]): The frozen components.
+    annotating (Tuple[str, ...]): The annotating components before the learning pipe.
+    about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
+    """
+
+    teacher: Teacher
+    labels: Tuple[str, ...]
+    heldout: List[SilverText]
+    interleaver: Interleaver
+    gold_entities: Dict[str, Tuple[Entity, ...]]
+    mentions: PhraseMatcher
+    upstream: List[str]
+    frozen: Tuple[str, ...]
+    annotating: Tuple[str, ...]
+    about: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def old_labels(self) -> Tuple[str, ...]:
+        """Labels that are to be kept: the teacher's, but for those being corrected."""
+        return tuple(x for x in self.teacher.labels if x not in self.labels)
+
+    def entities_in(self, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
+        """Look up what the teacher says of gold texts, or ask it.
+
+        texts (Sequence[str]): The texts.
+        RETURNS (List[Tuple[Entity, ...]]): The teacher's entities in each.
+        """
+        known = self.gold_entities
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            found = predict_entities(self.teacher.nlp, self.teacher.pipes, new)
+            if len(known) + len(new) > MOST_REMEMBERED:
+                known = dict(known)  # answer, but do not remember
+            known.update(zip(new, found, strict=True))
+        return [known[text] for text in texts]

@@ -1,0 +1,47 @@
+import os
+from pathlib import Path
+
+import pytest
+import spacy
+
+from .util import NER, SHARED, train_base, write_corpus
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    """A base whose NER owns its tok2vec: PERSON and ORG."""
+    return train_base(NER, tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def shared_base(tmp_path_factory):
+    """A base whose tagger and NER share a tok2vec."""
+    return train_base(SHARED, tmp_path_factory.mktemp("base") / "shared")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A folder with train.spacy and dev.spacy (GADGET only) and pool.jsonl."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def nlp():
+    return spacy.blank("en")
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Real pipelines and text, where there are any: a folder named by an
+    environment variable, or one beside the repository."""
+    beside = Path(__file__).parents[2] / "shared"
+    folder = Path(os.environ.get("SPACY_REHEARSE_SHARED", beside))
+    if not (folder / "models").is_dir():
+        pytest.skip(f"no real data: {folder} holds no models (SPACY_REHEARSE_SHARED)")
+    return folder

@@ -1,0 +1,270 @@
+"""Each mistake has its own error: early, naming the value and what to change."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from spacy_rehearse import silver
+from spacy_rehearse.corpus import create_raw_text_v1
+
+from .util import NER, SHARED, make_docs, train_base
+
+
+@pytest.fixture
+def attempt(base, corpus, monkeypatch):
+    """Initialize with one thing wrong; nothing must be annotated by then."""
+
+    def attempt(nlp=None, *, match, annotates=False, ratio=3.0, examples=None, **wrong):
+        if not annotates:
+            monkeypatch.setattr(silver, "annotate_batch", None)
+        nlp = nlp or spacy.load(base)
+        if "rehearsal" not in nlp.pipe_names:
+            nlp.add_pipe("rehearsal", first=True, config={"ratio": ratio})
+        settings = {
+            "teacher": str(base),
+            "pool": create_raw_text_v1(corpus / "pool.jsonl"),
+            "cache": None,
+            **wrong,
+        }
+        read = Corpus(corpus / "train.spacy")
+        get_examples = examples or (lambda: list(read(nlp)))
+        with pytest.raises(ValueError, match=match):
+            nlp.get_pipe("rehearsal").initialize(get_examples, nlp=nlp, **settings)
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    "wrong,words",
+    [
+        ({"teacher": "no_such_model"}, "can't find the teacher 'no_such_model'"),
+        ({"labels": ["GADGIT"]}, r"\['GADGIT'\] never occur in the gold"),
+        ({"ratio": -0.5}, r"ratio is -0.5"),
+        ({"heldout": 1.5}, r"heldout is 1.5"),
+        (
+            {"pool": create_raw_text_v1("nowhere.jsonl")},
+            "'nowhere.jsonl' does not exist",
+        ),
+        ({"pool": lambda nlp: iter(())}, "the pool is empty"),
+    ],
+)
+def test_bad_settings(attempt, wrong, words):
+    attempt(match=words, **wrong)
+
+
+def test_bad_pool_empty_after_filtering(attempt, corpus):
+    pool = create_raw_text_v1(corpus / "pool.jsonl", min_length=1999)
+    attempt(pool=pool, match="no text is left.*after filtering")
+
+
+def test_bad_pool_invalid_line_shows_before_anything_is_annotated(attempt, tmp_path):
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text('{"text": "the doctor Ana Ruiz"}\n' * 999 + "{oops\n")
+    attempt(pool=create_raw_text_v1(pool), match="line 1000: invalid JSON")
+
+
+def test_bad_teacher_without_the_component(attempt, tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    attempt(teacher=str(tmp_path / "blank"), match="has no component 'ner', only")
+
+
+def test_bad_teacher_whose_component_is_no_recogniser(attempt, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler", name="ner")
+    nlp.to_disk(tmp_path / "ruler")
+    attempt(
+        teacher=str(tmp_path / "ruler"), match="is a 'entity_ruler', not a trainable"
+    )
+
+
+def test_bad_gold_without_entities(attempt, base, corpus):
+    docs = make_docs(spacy.load(base), 5, (), seed=1)
+    examples = [Example(doc.copy(), doc) for doc in docs]
+    attempt(examples=lambda: examples, match="no entity in 5 texts")
+
+
+def test_bad_gold_without_a_new_label(attempt, base):
+    docs = make_docs(spacy.load(base), 5, ("PERSON",), seed=1)
+    examples = [Example(doc.copy(), doc) for doc in docs]
+    attempt(examples=lambda: examples, match="holds no new label")
+
+
+def test_bad_place_in_the_pipeline(attempt, base):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", last=True)
+    attempt(nlp, match="must stand first in .nlp. pipeline, before 'ner'")
+
+
+def test_bad_two_of_them(attempt, base):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    nlp.add_pipe("rehearsal", name="again", last=True)
+    attempt(nlp, match=r"more than one rehearsal component: \['rehearsal', 'again'\]")
+
+
+def test_bad_frozen_target(attempt, base):
+    nlp = spacy.load(base)
+    nlp.config["training"]["frozen_components"] = ["ner"]
+    attempt(nlp, match="'ner' learns the new labels, but stands in.*frozen_components")
+
+
+@pytest.fixture(scope="module")
+def vectors_base(tmp_path_factory):
+    """A base whose NER reads static vectors."""
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = numpy.random.default_rng(0)
+    nlp = spacy.blank("en")
+    for word in "mister doctor firm company device gadget Ana Acme".split():
+        nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
+    nlp.to_disk(folder / "vectors")
+    config = NER.replace("HashEmbedCNN.v2", "Tok2Vec.v2").replace(
+        """pretrained_vectors = null
+width = 32
+depth = 2
+embed_size = 500
+window_size = 1
+maxout_pieces = 2
+subword_features = true
+""",
+        """[components.ner.model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 32
+attrs = ["NORM","SHAPE"]
+rows = [500,500]
+include_static_vectors = true
+[components.ner.model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = 32
+depth = 2
+window_size = 1
+maxout_pieces = 2
+""",
+    )
+    config += f'[initialize]\nvectors = "{folder / "vectors"}"\n'
+    return train_base(config, folder / "base", n_updates=40)
+
+
+def without_vectors(base):
+    nlp = spacy.blank("en")
+    nlp.vocab.strings.add("GADGET")
+    with pytest.warns(UserWarning, match="W113"):
+        nlp.add_pipe("ner", source=spacy.load(base))
+    return nlp
+
+
+def test_bad_vectors_of_the_base_are_not_set(attempt, vectors_base):
+    attempt(
+        without_vectors(vectors_base),
+        teacher=str(vectors_base),
+        match=r"has 8 word vectors.*vectors = \$\{paths.base\}",
+    )
+
+
+class PairTokenizer:
+    """Makes one token of two words."""
+
+    def __init__(self, vocab):
+        self.vocab = vocab
+
+    def __call__(self, text):
+        words = text.split(" ")
+        pairs = [" ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
+        spaces = [True] * (len(pairs) - 1) + [False]
+        return Doc(self.vocab, words=pairs, spaces=spaces)
+
+
+def test_bad_tokenizer_splits_the_teachers_texts_differently(attempt, base):
+    nlp = spacy.load(base)
+    nlp.tokenizer = PairTokenizer(nlp.vocab)
+    words = r"splits the teacher's texts differently: \d+ of \d+ entities"
+    attempt(nlp, annotates=True, match=words)
+
+
+def test_bad_teacher_that_finds_nothing(attempt, tmp_path):
+    pool = tmp_path / "pool.txt"
+    words = ["river", "snow", "table", "bread", "window", "music", "letter"]
+    lines = [f"{a} {b} {c}\n" for a in words for b in words for c in words]
+    pool.write_text("".join(lines))
+    attempt(
+        pool=create_raw_text_v1(pool),
+        annotates=True,
+        match="the teacher finds no entity",
+    )
+
+
+def test_bad_frozen_last_listener_would_stop_the_shared_tok2vec(attempt, tmp_path):
+    config = SHARED.replace('["tok2vec","tagger","ner"]', '["tok2vec","ner","tagger"]')
+    base = train_base(config, tmp_path / "base", n_updates=2)
+    nlp = spacy.load(base)
+    nlp.config["training"]["frozen_components"] = ["tagger"]
+    attempt(nlp, teacher=str(base), match="'tagger', the last component.*is frozen")
+
+
+def test_bad_last_listener_without_gold_would_stop_the_shared_tok2vec(
+    attempt, tmp_path
+):
+    config = SHARED.replace('["tok2vec","tagger","ner"]', '["tok2vec","ner","parser"]')
+    config = config.replace("components.tagger", "components.parser")
+    config = config.replace('factory = "tagger"', 'factory = "parser"')
+    config = config.replace(
+        '"spacy.Tagger.v2"',
+        '"spacy.TransitionBasedParser.v2"\nstate_type = "parser"\n'
+        "extra_state_tokens = false\nhidden_width = 32\nmaxout_pieces = 2\n"
+        "use_upper = true",
+    )
+    nlp = spacy.util.load_model_from_config(
+        spacy.util.Config().from_str(config), auto_fill=True
+    )
+    docs = make_docs(nlp, 30, ("PERSON", "ORG"), seed=1)
+    for doc in docs:
+        for token in doc:
+            token.dep_ = "ROOT" if token.i == 0 else "dep"
+            token.head = doc[0]
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
+    nlp.to_disk(tmp_path / "base")
+    attempt(
+        spacy.load(tmp_path / "base"),
+        teacher=str(tmp_path / "base"),
+        match="'parser', the last component.*finds no annotation in the gold",
+    )
+
+
+def test_bad_frozen_tok2vec_that_does_not_annotate(attempt, shared_base):
+    nlp = spacy.load(shared_base)
+    nlp.config["training"]["frozen_components"] = ["tok2vec"]
+    attempt(nlp, teacher=str(shared_base), match="add it to.*annotating_components")
+
+
+def parity_error(nlp, base, corpus, match):
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    pool = create_raw_text_v1(corpus / "pool.jsonl")
+    rehearsal.initialize(
+        lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
+    )
+    with pytest.raises(ValueError, match=match):
+        nlp.update(examples[:2], sgd=False)
+
+
+def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path, base):
+    teacher = spacy.load(base)
+    words = "mister doctor firm company ana bob cleo dina acme blue core delta".split()
+    teacher.vocab.lookups.add_table("lexeme_norm", {word: "river" for word in words})
+    teacher.to_disk(tmp_path / "teacher")
+    match = "lookups tables of the vocab.*vocab = "
+    parity_error(spacy.load(base), tmp_path / "teacher", corpus, match)
+
+
+def test_bad_source_is_named_as_the_cause(corpus, tmp_path, base):
+    other = train_base(NER, tmp_path / "other", n_updates=3)
+    parity_error(spacy.load(other), base, corpus, "weights of 'ner'.*another pipeline")
+
+
+def test_bad_tokenizer_that_changes_features_is_named_as_the_cause(corpus, base):
+    nlp = spacy.load(base)
+    for name in "Ana Bob Cleo Dina Emil Fay Acme Blue Core Delta Echo Fjord".split():
+        pieces = [{"ORTH": name[:1]}, {"ORTH": name[1:]}]
+        nlp.tokenizer.add_special_case(name, pieces)
+    parity_error(nlp, base, corpus, "The tokenizer differs")

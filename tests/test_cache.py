@@ -1,0 +1,166 @@
+import json
+
+import pytest
+import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spacy_rehearse import silver
+from spacy_rehearse.cache import SilverCache, clear, write_whole
+from spacy_rehearse.prepare import made_by
+from spacy_rehearse.silver import annotate, read_shard
+from spacy_rehearse.teacher import load_teacher
+
+from .util import make_texts
+
+TEXTS = [text for text, _ in make_texts(50, (), seed=7)]
+
+
+@pytest.fixture(scope="module")
+def teacher(base):
+    return load_teacher(str(base), "ner")
+
+
+@pytest.fixture
+def annotated(monkeypatch):
+    """The texts that the teacher has really labelled."""
+    seen = []
+    real = silver.annotate_batch
+    monkeypatch.setattr(
+        silver, "annotate_batch", lambda texts, t: seen.extend(texts) or real(texts, t)
+    )
+    return seen
+
+
+def run(teacher, folder, texts=TEXTS, size=10, stop_after=None):
+    cache = SilverCache(folder, made_by(teacher))
+    shards = []
+    for shard in annotate(texts, teacher, cache, shard_size=size):
+        shards.append(shard)
+        if len(shards) == stop_after:
+            break
+    return [item for s in shards for item in read_shard(s, teacher, cache)]
+
+
+def test_cache_second_run_annotates_nothing(teacher, tmp_path, annotated):
+    cold = run(teacher, tmp_path)
+    assert annotated == TEXTS
+    annotated.clear()
+    assert run(teacher, tmp_path) == cold
+    assert annotated == []
+
+
+def test_cache_silver_is_what_the_teacher_says(teacher, tmp_path):
+    for item in run(teacher, tmp_path):
+        doc = teacher.nlp(item.text)
+        expected = tuple((e.start_char, e.end_char, e.label_) for e in doc.ents)
+        assert (item.entities, item.n_words) == (expected, len(doc))
+
+
+def test_cache_resumes_after_a_kill_at_the_first_missing_shard(
+    teacher, tmp_path, annotated
+):
+    run(teacher, tmp_path, stop_after=3)
+    assert annotated == TEXTS[:30]
+    annotated.clear()
+    run(teacher, tmp_path)
+    assert annotated == TEXTS[30:]
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(damage=st.sets(st.integers(0, 4)), cut=st.integers(0, 200), gone=st.booleans())
+def test_cache_redoes_exactly_the_damaged_shards(
+    teacher, tmp_path_factory, annotated, damage, cut, gone
+):
+    folder = tmp_path_factory.mktemp("cache")
+    whole = run(teacher, folder)
+    cache = SilverCache(folder, made_by(teacher))
+    shards = list(annotate(TEXTS, teacher, cache, shard_size=10))
+    for i in damage:
+        (file,) = cache.folder.glob(f"{shards[i].key}-*")
+        file.unlink() if gone else file.write_bytes(file.read_bytes()[:cut])
+    annotated.clear()
+    assert run(teacher, folder) == whole
+    assert annotated == [t for i in sorted(damage) for t in TEXTS[10 * i : 10 * i + 10]]
+    assert len(list(cache.folder.glob("*.spacy"))) == 5
+
+
+def test_cache_changed_text_redoes_its_shard_only(teacher, tmp_path, annotated):
+    run(teacher, tmp_path)
+    annotated.clear()
+    run(teacher, tmp_path, [*TEXTS[:12], "new here .", *TEXTS[13:]])
+    assert annotated == [*TEXTS[10:12], "new here .", *TEXTS[13:20]]
+
+
+def test_cache_changed_teacher_is_noticed(teacher, tmp_path, annotated, base):
+    run(teacher, tmp_path)
+    nlp = spacy.load(base)
+    nlp.get_pipe("ner").model.get_ref("upper").get_param("b")[0] += 0.001
+    nlp.to_disk(tmp_path / "other")
+    annotated.clear()
+    run(load_teacher(str(tmp_path / "other"), "ner"), tmp_path)
+    assert annotated == TEXTS
+
+
+def test_cache_in_memory_leaves_no_file(teacher, workdir, annotated):
+    cache = SilverCache(None, made_by(teacher))
+    shards = list(annotate(TEXTS, teacher, cache, shard_size=10))
+    assert [
+        item.text for s in shards for item in read_shard(s, teacher, cache)
+    ] == TEXTS
+    assert list(workdir.iterdir()) == []
+
+
+def test_cache_is_readable_private_and_can_be_cleared(teacher, tmp_path):
+    folder = tmp_path / "cache"
+    run(teacher, folder)
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert "YOUR TEXT" in (folder / "README.txt").read_text()
+    (manifest,) = folder.glob("*/manifest.json")
+    about = json.loads(manifest.read_text())
+    assert about["teacher"] == "en_tiny" and about["teacher_version"] == "1.2.3"
+    assert [shard["n_texts"] for shard in about["shards"].values()] == [10] * 5
+    assert clear(folder) == 5
+    assert not list(folder.glob("*/*"))
+
+
+def test_cache_clear_touches_no_other_folder(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not a silver cache"):
+        clear(tmp_path)
+    assert (tmp_path / "precious.txt").exists()
+
+
+def test_cache_damaged_manifest_costs_nothing(teacher, tmp_path, annotated):
+    run(teacher, tmp_path)
+    (manifest,) = tmp_path.glob("*/manifest.json")
+    manifest.write_text("{")
+    annotated.clear()
+    run(teacher, tmp_path)
+    assert annotated == []
+
+
+def test_cache_shard_lost_during_training_is_a_clear_error(teacher, tmp_path):
+    cache = SilverCache(tmp_path, made_by(teacher))
+    shard = next(annotate(TEXTS, teacher, cache, shard_size=10))
+    clear(tmp_path)
+    with pytest.raises(ValueError, match="has gone from the silver cache"):
+        read_shard(shard, teacher, cache)
+
+
+def test_cache_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_whole(tmp_path / "a", b"old")
+    monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a", b"new and longer")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_cache_holds_no_word_of_the_pool_in_any_vocab(teacher, tmp_path):
+    before = set(teacher.nlp.vocab.strings)
+    run(teacher, tmp_path, ["Zyxwv qwertyuiop plonk ."])
+    assert set(teacher.nlp.vocab.strings) == before

@@ -1,0 +1,262 @@
+import pickle
+import warnings
+
+import pytest
+import spacy
+from spacy.training import Corpus, Example
+
+from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.scorer import SCORE_WEIGHTS
+
+from .util import entities_f, make_docs
+
+
+def initialized(base, corpus, **settings):
+    """A pipeline with an initialized component, and the gold."""
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        **{
+            "teacher": str(base),
+            "pool": create_raw_text_v1(corpus / "pool.jsonl"),
+            "cache": None,
+            **settings,
+        },
+    )
+    return nlp, examples
+
+
+def loop(nlp, examples, n_updates=40):
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.005
+    losses = {}
+    for i in range(n_updates):
+        batch = examples[i * 8 % 32 : i * 8 % 32 + 8]
+        nlp.update(batch, sgd=False, losses=losses)
+        for _, pipe in nlp.pipeline:
+            if hasattr(pipe, "finish_update"):
+                pipe.finish_update(optimizer)
+    return losses
+
+
+def test_component_in_a_hand_written_loop(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    losses = loop(nlp, examples)
+    assert losses["rehearsal"] > 0
+    assert entities_f(nlp, ("PERSON", "ORG")) > 0.8
+    assert entities_f(nlp, ("GADGET",)) > 0.5
+
+
+def test_component_initialized_through_nlp_initialize(base, corpus):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    nlp.config["initialize"]["components"]["rehearsal"] = {
+        "teacher": str(base),
+        "cache": None,
+        "pool": {
+            "@readers": "spacy-rehearse.RawText.v1",
+            "path": str(corpus / "pool.jsonl"),
+        },
+    }
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    with nlp.select_pipes(enable=["rehearsal"]):
+        nlp.initialize(lambda: examples)
+    nlp.update(examples[:4], sgd=False)
+
+
+def test_component_notices_that_the_student_was_initialized_anew(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    nlp.get_pipe("ner").initialize(lambda: examples)
+    with pytest.raises(ValueError, match="The weights of 'ner' are not the teacher's"):
+        nlp.update(examples[:4], sgd=False)
+
+
+def test_component_says_so_if_weights_move_before_all_gradients_are_in(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    with pytest.warns(UserWarning, match="sgd=False"):
+        nlp.update(examples[:4], sgd=nlp.resume_training())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.update(examples[4:8], sgd=nlp.resume_training())  # once is enough
+
+
+def test_component_completes_the_gold_in_place_once(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    rehearsal = nlp.get_pipe("rehearsal")
+    teacher = spacy.load(base)
+    nlp.update(examples, sgd=False)
+    filled = dict(rehearsal.counts)
+    assert filled["filled"] > 0
+    for eg in examples:
+        labels = {ent.label_ for ent in eg.reference.ents}
+        expected = {ent.label_ for ent in teacher(eg.reference.text).ents}
+        assert labels - {"GADGET"} <= expected
+    nlp.update(examples, sgd=False)
+    assert rehearsal.counts == filled
+
+
+def test_component_draws_silver_by_the_ratio(base, corpus, monkeypatch):
+    nlp, examples = initialized(base, corpus)
+    rehearsal = nlp.get_pipe("rehearsal")
+    drawn, gold = [], 0
+    real = rehearsal._rehearse
+    monkeypatch.setattr(
+        rehearsal, "_rehearse", lambda s, d: drawn.extend(s) or real(s, d)
+    )
+    for start in range(0, 40, 4):
+        nlp.update(examples[start : start + 4], sgd=False)
+        gold += sum(len(eg) for eg in examples[start : start + 4])
+    assert abs(sum(s.n_words for s in drawn) - 3.0 * gold) < 20
+    heldout = {item.text for item in rehearsal.session.heldout}
+    assert not heldout & {item.text for item in drawn}
+
+
+def test_component_ratio_zero_is_completion_alone(base, corpus):
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"ratio": 0.0})
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    pool = create_raw_text_v1(corpus / "pool.jsonl")
+    rehearsal.initialize(
+        lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
+    )
+    assert nlp.update(examples[:4], sgd=False)["rehearsal"] == 0.0
+    assert rehearsal.counts["filled"] > 0
+
+
+def test_component_predicted_docs_never_carry_entities(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    doc = make_docs(nlp, 1, ("PERSON", "ORG", "GADGET"), seed=12)[0]
+    with pytest.warns(UserWarning, match="entities were set on the docs to predict"):
+        nlp.update([Example(doc, doc.copy())], sgd=False)
+
+
+def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    docs = make_docs(nlp, 20, ("PERSON",), seed=13)
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    rehearsal = nlp.get_pipe("rehearsal")
+    pool = create_raw_text_v1(corpus / "pool.jsonl")
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        teacher=str(base),
+        pool=pool,
+        cache=None,
+        labels=["PERSON"],
+    )
+    assert rehearsal.session.old_labels == ("ORG",)
+    before = [[e.text for e in d.ents if e.label_ == "PERSON"] for d in docs]
+    nlp.update(examples, sgd=False)
+    assert [[e.text for e in d.ents if e.label_ == "PERSON"] for d in docs] == before
+    assert any(e.label_ == "ORG" for doc in docs for e in doc.ents)
+
+
+def test_component_scores_have_all_keys_always(base, corpus):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    docs = make_docs(nlp, 5, ("GADGET",), seed=3)
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    scores = nlp.evaluate(examples)
+    assert {key: scores[key] for key in SCORE_WEIGHTS} == dict.fromkeys(SCORE_WEIGHTS)
+    nlp, _ = initialized(base, corpus)
+    scores = nlp.evaluate(examples)
+    assert set(SCORE_WEIGHTS) <= set(scores)
+    assert scores["rehearsal_retention"] == 1.0 and scores["rehearsal_new_f"] == 0.0
+    assert scores["rehearsal_old_f"] is None and scores["rehearsal_bwt"] is None
+
+
+def test_component_old_labels_are_scored_where_dev_has_them(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    docs = make_docs(nlp, 20, ("PERSON", "ORG", "GADGET"), seed=3)
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    scores = nlp.evaluate(examples)
+    assert scores["rehearsal_old_f"] == 1.0 and scores["rehearsal_bwt"] == 0.0
+    ner = nlp.get_pipe("ner")
+    ner.model.get_ref("upper").get_param("W")[:] = 0
+    scores = nlp.evaluate(examples)
+    assert scores["rehearsal_old_f"] < 0.2 and scores["rehearsal_bwt"] < -0.8
+    assert scores["rehearsal_retention"] < 0.2
+
+
+def test_component_leaves_docs_alone(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    plain = spacy.load(base)
+    texts = ["the firm Acme Corp rain .", "", "  "]
+    for doc, expected in zip(nlp.pipe(texts), plain.pipe(texts), strict=True):
+        assert [e.text for e in doc.ents] == [e.text for e in expected.ents]
+    assert list(nlp.get_pipe("rehearsal").pipe([])) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_component_in_worker_processes(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    docs = list(nlp.pipe(["the firm Acme Corp rain ."] * 4, n_process=2))
+    assert len(docs) == 4
+    copy = pickle.loads(pickle.dumps(nlp.get_pipe("rehearsal")))
+    assert copy.component == "ner" and copy.session is None
+
+
+def test_component_saved_on_purpose_loads_and_does_no_harm(base, corpus, tmp_path):
+    nlp, examples = initialized(base, corpus)
+    nlp.get_pipe("rehearsal").ratio = 2.0
+    nlp.to_disk(tmp_path / "saved")
+    loaded = spacy.load(tmp_path / "saved")
+    assert loaded.pipe_names == ["rehearsal", "ner"]
+    assert loaded.get_pipe("rehearsal").ratio == 2.0
+    assert [e.label_ for e in loaded("the firm Acme Corp rain .").ents] == ["ORG"]
+    with pytest.raises(ValueError, match="was not initialized"):
+        loaded.update(examples[:2], sgd=False)
+    again = spacy.load(tmp_path / "saved").from_bytes(loaded.to_bytes())
+    assert again.get_pipe("rehearsal").ratio == 2.0
+    text = "".join(
+        p.read_text(errors="ignore")
+        for p in (tmp_path / "saved").rglob("*")
+        if p.is_file()
+    )
+    pool_text = (corpus / "pool.jsonl").read_text().splitlines()[0][10:60]
+    assert pool_text not in text
+
+
+def test_component_pool_leaves_no_word_in_the_vocab(base, corpus, tmp_path):
+    pool = tmp_path / "pool.txt"
+    words = [f"qzx{a}{b}vw" for a in "abcdefghij" for b in "klmnopqrst"]
+    lines = [f"{w} met mister Bob Lind {w}ed {w[::-1]} {w}ing\n" for w in words]
+    pool.write_text("".join(lines), encoding="utf8")
+    nlp, examples = initialized(base, corpus, pool=create_raw_text_v1(pool))
+    for start in range(0, 40, 8):
+        nlp.update(examples[start : start + 8], sgd=False)
+    nlp.evaluate(examples[:5])
+    assert not [s for s in nlp.vocab.strings if "qzx" in s or "xzq" in s]
+
+
+def test_component_works_with_beam_ner_and_without_upper_layer(tmp_path, corpus):
+    from .util import NER, train_base
+
+    config = NER.replace('factory = "ner"', 'factory = "beam_ner"')
+    config = config.replace("use_upper = true", "use_upper = false")
+    base = train_base(config, tmp_path / "beam", n_updates=30)
+    nlp, examples = initialized(base, corpus)
+    assert loop(nlp, examples, n_updates=4)["rehearsal"] > 0
+
+
+def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus):
+    nlp = spacy.load(base)
+    nlp.add_pipe("sentencizer", first=True, config={"punct_chars": ["Bob", "Acme"]})
+    nlp.config["training"]["annotating_components"] = ["sentencizer"]
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    docs = make_docs(nlp, 60, ("GADGET",), seed=2)
+    long = spacy.tokens.Doc.from_docs(docs)
+    examples = [Example(nlp.make_doc(long.text), long)]
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        teacher=str(base),
+        pool=create_raw_text_v1(corpus / "pool.jsonl"),
+        cache=None,
+    )
+    rehearsal._compared = True  # the teacher has no such sentencizer: they do differ
+    nlp.update(examples, sgd=False, annotates=["sentencizer"])
+    assert rehearsal.counts["mended"] > 0

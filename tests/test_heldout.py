@@ -1,0 +1,68 @@
+from collections import Counter
+from itertools import product
+
+import pytest
+
+from spacy_rehearse.heldout import split_silver
+from spacy_rehearse.near_duplicates import NearDuplicateIndex
+from spacy_rehearse.silver import Shard, SilverText
+
+from .util import make_texts
+
+TEXTS = [text for text, _ in make_texts(200, (), seed=5)]
+
+
+def split(texts=TEXTS, size=25, share=0.1, seed=0, gold=()):
+    batches = [texts[i : i + size] for i in range(0, len(texts), size)]
+    shards = [Shard(str(i), len(b), 0, Counter()) for i, b in enumerate(batches)]
+
+    def read(shard):
+        return [SilverText(text, (), 5) for text in batches[int(shard.key)]]
+
+    made = split_silver(shards, read, share=share, seed=seed, gold_texts=gold)
+    training = [read(shard)[i].text for shard, kept in made.training for i in kept]
+    return [item.text for item in made.heldout], training, made.n_left_out
+
+
+def test_heldout_has_its_share_and_is_never_trained_on():
+    heldout, training, n_left_out = split()
+    assert len(heldout) == 20
+    assert not set(heldout) & set(training)
+    assert len(heldout) + len(training) + n_left_out == len(TEXTS)
+
+
+def test_heldout_at_most_a_thousand():
+    letters = "abcdefghijklmnop"
+    names = ["".join(word) for word in product(letters, repeat=3)][:3000]
+    distinct = [f"{x}x {x}y {x}z {x}" for x in names]
+    heldout, _, _ = split(distinct, share=0.9)
+    assert len(heldout) == 1000
+
+
+def test_heldout_has_no_near_duplicate_in_training():
+    copies = [text.replace(" .", " indeed .") for text in TEXTS]
+    heldout, training, n_left_out = split(TEXTS + copies, share=0.05)
+    index = NearDuplicateIndex()
+    for text in heldout:
+        index.add(text)
+    assert training and not [text for text in training if text in index]
+    assert n_left_out > 0
+
+
+def test_heldout_gold_texts_are_in_neither_part():
+    heldout, training, _ = split(gold=[text.upper() for text in TEXTS[:50]])
+    assert not set(TEXTS[:50]) & set(heldout + training)
+
+
+def test_heldout_depends_on_seed_and_texts_alone():
+    assert split(size=25)[0] == split(size=40)[0]
+    assert split(seed=1)[0] != split(seed=2)[0]
+    # A text stays held out when the pool grows, as far as the share allows.
+    grown = [*TEXTS, *(text for text, _ in make_texts(20, (), seed=99))]
+    assert len(set(split()[0]) & set(split(grown)[0])) >= 15
+
+
+@pytest.mark.parametrize("texts", [["only one text here"], ["a b c d e f"] * 5])
+def test_heldout_pool_too_small(texts):
+    with pytest.raises(ValueError, match="the pool is too small"):
+        split(texts)

@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_rehearse.near_duplicates import NearDuplicateIndex
+
+TEXT = "The quick brown fox jumps over the lazy dog and then sleeps for 12 hours"
+
+
+def index_of(*texts):
+    index = NearDuplicateIndex()
+    for text in texts:
+        index.add(text)
+    return index
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        TEXT,
+        TEXT.upper() + " !!!",
+        TEXT.replace("12", "99"),
+        TEXT.replace("fox", "cat"),
+        TEXT + " before it wakes up again in the middle of the night",
+        " ".join(TEXT.split()[:9]),
+    ],
+)
+def test_near_duplicates_are_found(copy):
+    assert copy in index_of("Something else altogether, with no word in common", TEXT)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "The quick brown hen",
+        "A report on how foxes jump over dogs, which then sleep for hours",
+        "",
+        "...",
+    ],
+)
+def test_near_duplicates_others_are_not(other):
+    assert other not in index_of(TEXT, "Thank you very much")
+
+
+def test_near_duplicates_short_texts_must_be_the_same():
+    index = index_of("Thank you very much", "Yes.", "!!")
+    assert "thank you, very much!" in index
+    assert "yes" in index and "!!" in index
+    assert "Thank you very little" not in index
+    assert "Thank you very much for all the help that you gave us then" not in index
+
+
+words = st.lists(st.sampled_from("a b c d e f g h".split()), max_size=12).map(" ".join)
+
+
+@given(texts=st.lists(words, max_size=8), query=words)
+def test_near_duplicates_every_text_is_its_own_duplicate_in_any_order(texts, query):
+    assert all(text in index_of(*texts) for text in texts)
+    assert (query in index_of(*texts)) == (query in index_of(*texts[::-1]))

@@ -1,0 +1,65 @@
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_rehearse import scorer
+
+NLP = spacy.blank("en")
+WORDS = [f"w{i}" for i in range(8)]
+LABELS = ("A", "B")
+
+
+def doc_with(spans, missing=()):
+    doc = Doc(NLP.vocab, words=WORDS)
+    covered = {i for s, e, _ in spans for i in range(s, e)}
+    doc.set_ents(
+        [Span(doc, *span) for span in spans],
+        missing=[doc[i : i + 1] for i in missing if i not in covered],
+        default="outside",
+    )
+    return doc
+
+
+@st.composite
+def spans(draw):
+    cuts = sorted(draw(st.sets(st.integers(0, 8), max_size=6)))
+    pairs = [p for p in zip(cuts, cuts[1:], strict=False) if draw(st.booleans())]
+    return [(s, e, draw(st.sampled_from(LABELS))) for s, e in pairs]
+
+
+@given(gold=spans(), predicted=spans(), missing=st.sets(st.integers(0, 7)))
+def test_scorer_agrees_with_spacys_own(gold, predicted, missing):
+    example = Example(doc_with(predicted), doc_with(gold, missing))
+    theirs = get_ner_prf([example])
+    ours = scorer.entity_prf([example], LABELS)
+    assert ours.fscore == pytest.approx(theirs["ents_f"] or 0.0)
+    for label in LABELS:
+        expected = (theirs["ents_per_type"] or {}).get(label, {"f": 0.0})["f"]
+        assert scorer.entity_prf([example], (label,)).fscore == pytest.approx(expected)
+
+
+def test_scorer_retention_counts_old_labels_only():
+    silver = [((0, 2, "A"), (4, 5, "B")), ()]
+    predicted = [((0, 2, "A"), (6, 7, "NEW")), ((1, 2, "A"),)]
+    score = scorer.silver_prf(predicted, silver, LABELS)
+    assert (score.tp, score.fp, score.fn) == (1, 1, 1)
+    assert scorer.agreement(score) == 0.5
+    assert scorer.agreement(scorer.silver_prf([()], [()], LABELS)) == 1.0
+
+
+def test_scorer_flood_is_new_entities_per_thousand_words():
+    assert (
+        scorer.flood([((0, 1, "NEW"), (2, 3, "A")), ((0, 1, "NEW"),)], ("NEW",), 400)
+        == 5.0
+    )
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_scorer_harmonic_mean_punishes_the_worse(a, b):
+    mean = scorer.harmonic_mean(a, b)
+    assert 0 <= mean <= 1 and mean <= 2 * min(a, b)
+    assert scorer.harmonic_mean(0, b) == 0 == scorer.harmonic_mean(a, 0)

@@ -1,0 +1,117 @@
+"""Real `spacy train` runs on tiny pipelines."""
+
+import numpy
+import pytest
+import spacy
+import srsly
+from spacy.cli.train import train
+
+from .util import entities_f, quick_config
+
+OLD = ("PERSON", "ORG")
+NEW = ("GADGET",)
+
+
+@pytest.fixture
+def run(corpus, workdir):
+    def run(base, *, out="out", **settings):
+        config = quick_config(base, corpus, workdir / f"{out}.cfg", **settings)
+        train(config, workdir / out)
+        return workdir / out
+
+    return run
+
+
+def weights(nlp, name):
+    return [
+        node.get_param(param)
+        for node in nlp.get_pipe(name).model.walk()
+        for param in node.param_names
+        if node.has_param(param)
+    ]
+
+
+def test_train_naive_forgets_and_rehearsal_does_not(run, base):
+    naive = spacy.load(run(base, out="naive", naive=True) / "model-best")
+    rehearsed = spacy.load(run(base) / "model-best")
+    assert entities_f(naive, OLD) < 0.2
+    assert entities_f(naive, NEW) > 0.8
+    assert entities_f(rehearsed, OLD) > 0.9
+    assert entities_f(rehearsed, NEW) > 0.8
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training__max_epochs": -1},
+        {"training__max_epochs": 3, "training__max_steps": 0},
+        {"training__accumulate_gradient": 2},
+        {"initialize__components__rehearsal__cache": None},
+    ],
+    ids=["streamed", "epochs", "accumulate", "no-cache"],
+)
+def test_train_works_with(run, base, settings):
+    nlp = spacy.load(run(base, **settings) / "model-last")
+    assert entities_f(nlp, OLD) > 0.8
+    assert entities_f(nlp, NEW) > 0.5
+
+
+def test_train_shared_tok2vec_with_own_copy_leaves_the_tagger_alone(run, shared_base):
+    nlp, before = spacy.load(run(shared_base) / "model-best"), spacy.load(shared_base)
+    assert entities_f(nlp, OLD) > 0.9 and entities_f(nlp, NEW) > 0.8
+    for name in ("tok2vec", "tagger"):
+        for ours, theirs in zip(weights(nlp, name), weights(before, name), strict=True):
+            numpy.testing.assert_array_equal(ours, theirs)
+
+
+def test_train_shared_tok2vec_with_listeners_moves_it(run, shared_base):
+    out = run(
+        shared_base,
+        components__ner={"source": "${paths.base}"},
+        training__frozen_components=[],
+    )
+    nlp, before = spacy.load(out / "model-last"), spacy.load(shared_base)
+    assert entities_f(nlp, OLD) > 0.8 and entities_f(nlp, NEW) > 0.5
+    moved = zip(weights(nlp, "tok2vec"), weights(before, "tok2vec"), strict=True)
+    assert any((ours != theirs).any() for ours, theirs in moved)
+
+
+def test_train_frozen_annotating_tok2vec_stays_and_the_head_learns(run, shared_base):
+    out = run(
+        shared_base,
+        components__ner={"source": "${paths.base}"},
+        training__frozen_components=["tok2vec", "tagger"],
+        training__annotating_components=["tok2vec"],
+    )
+    nlp, before = spacy.load(out / "model-last"), spacy.load(shared_base)
+    for ours, theirs in zip(
+        weights(nlp, "tok2vec"), weights(before, "tok2vec"), strict=True
+    ):
+        numpy.testing.assert_array_equal(ours, theirs)
+    assert entities_f(nlp, OLD) > 0.8 and entities_f(nlp, NEW) > 0.3
+
+
+def test_train_same_seed_same_weights_with_cold_and_warm_cache(run, base, monkeypatch):
+    from spacy_rehearse import silver
+
+    cold = spacy.load(run(base, out="cold", training__max_steps=20) / "model-last")
+
+    def fail(texts, teacher):
+        raise AssertionError(f"annotated {len(texts)} texts again")
+
+    monkeypatch.setattr(silver, "annotate_batch", fail)
+    warm = spacy.load(run(base, out="warm", training__max_steps=20) / "model-last")
+    for a, b in zip(weights(cold, "ner"), weights(warm, "ner"), strict=True):
+        numpy.testing.assert_array_equal(a, b)
+
+
+def test_train_best_checkpoint_is_neither_untrained_nor_forgetful(run, base):
+    meta = srsly.read_json(run(base) / "model-best" / "meta.json")
+    scores = meta["spacy_rehearse"]["scores"]
+    assert scores["rehearsal_score"] > 0.8
+    assert scores["rehearsal_new_f"] > 0.7 and scores["rehearsal_retention"] > 0.8
+
+
+def test_train_warns_if_no_checkpoint_learnt_anything(run, base):
+    with pytest.warns(UserWarning, match="no checkpoint scored above 0"):
+        run(base, training__optimizer__learn_rate=0.0, training__max_steps=20)
