@@ -1,11 +1,12 @@
 """Conversion of gold from annotation tools to spaCy's binary format."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import srsly
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc
 
 from .completion import place_entities, set_entities
 
@@ -13,16 +14,14 @@ from .completion import place_entities, set_entities
 class Converted(NamedTuple):
     """What became of an annotation file.
 
-    doc_bin (DocBin): The accepted texts.
-    n_docs (int): Their number.
+    docs (List[Doc]): The accepted texts.
     n_entities (int): Number of entities in them.
     n_skipped (int): Records that the annotator rejected or ignored.
     problems (List[str]): Spans that do not fall on tokens, or overlap another, by
         line. Their tokens are left as missing annotation.
     """
 
-    doc_bin: DocBin
-    n_docs: int
+    docs: List[Doc]
     n_entities: int
     n_skipped: int
     problems: List[str]
@@ -40,37 +39,57 @@ def convert_prodigy(path: Path, nlp: Language) -> Converted:
     RAISES (ValueError): If a line is no such record, naming the line; or if there is
         nothing to convert.
     """
-    doc_bin = DocBin()
+    docs: List[Doc] = []
     problems: List[str] = []
-    n_docs = n_entities = n_skipped = 0
-    for number, record in _read_records(path):
+    n_skipped = 0
+    for number, record in list(_read_records(path)):
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
         doc, unplaced = _make_doc(nlp, record, f"{path.name}, line {number}")
-        doc_bin.add(doc)
+        docs.append(doc)
         problems += unplaced
-        n_docs += 1
-        n_entities += len(doc.ents)
-    if not n_docs:
+    if not docs:
         raise ValueError(
             f"{path} holds no accepted record ({n_skipped} rejected or ignored): "
             "nothing to convert"
         )
-    return Converted(doc_bin, n_docs, n_entities, n_skipped, problems)
+    return Converted(docs, sum(len(d.ents) for d in docs), n_skipped, problems)
+
+
+def split_off(docs: List[Doc], share: float) -> Tuple[List[Doc], List[Doc]]:
+    """Set a share of the docs aside, e.g. as a dev set.
+
+    A doc's text alone decides on its side: the same text is never on both, and a
+    larger file from the same annotators splits in the same way.
+
+    docs (List[Doc]): The docs.
+    share (float): The share to set aside, between 0 and 1.
+    RETURNS (Tuple[List[Doc], List[Doc]]): The docs that stay, and the others.
+    """
+
+    def is_aside(doc: Doc) -> bool:
+        digest = sha256(doc.text.encode("utf8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") < share * 2**64
+
+    return [d for d in docs if not is_aside(d)], [d for d in docs if is_aside(d)]
 
 
 def _read_records(path: Path) -> Iterator[Tuple[int, Dict[str, Any]]]:
-    for number, line in enumerate(path.open("rb"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = srsly.json_loads(line.decode("utf-8-sig"))
-        except ValueError as e:
-            raise ValueError(f"{path}, line {number}: not a JSON record ({e})") from e
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise ValueError(f'{path}, line {number}: no "text" in the record')
-        yield number, record
+    with path.open("rb") as file_:
+        for number, line in enumerate(file_, start=1):
+            if line.strip():
+                yield number, _read_record(line, f"{path}, line {number}")
+
+
+def _read_record(line: bytes, where: str) -> Dict[str, Any]:
+    try:
+        record = srsly.json_loads(line.decode("utf-8-sig"))
+    except ValueError as e:
+        raise ValueError(f"{where}: not a JSON record ({e})") from e
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise ValueError(f'{where}: no "text" in the record')
+    return record
 
 
 def _make_doc(nlp: Language, record: Dict[str, Any], where: str):

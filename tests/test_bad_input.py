@@ -1,5 +1,7 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
+import json
+
 import numpy
 import pytest
 import spacy
@@ -110,6 +112,28 @@ def test_bad_frozen_target(attempt, base):
     attempt(nlp, match="'ner' learns the new labels, but stands in.*frozen_components")
 
 
+def with_embedding(attrs, vectors):
+    """The config of a recogniser that sees just these attributes of a word."""
+    start = NER.index("@architectures", NER.index("model.tok2vec"))
+    rows = [500] * len(attrs)
+    return f"""{NER[:start]}@architectures = "spacy.Tok2Vec.v2"
+[components.ner.model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 32
+attrs = {json.dumps(attrs)}
+rows = {rows}
+include_static_vectors = {json.dumps(vectors is not None)}
+[components.ner.model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = 32
+depth = 2
+window_size = 1
+maxout_pieces = 2
+[initialize]
+vectors = {json.dumps(vectors)}
+"""
+
+
 @pytest.fixture(scope="module")
 def vectors_base(tmp_path_factory):
     """A base whose NER reads static vectors."""
@@ -119,30 +143,7 @@ def vectors_base(tmp_path_factory):
     for word in "mister doctor firm company device gadget Ana Acme".split():
         nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
     nlp.to_disk(folder / "vectors")
-    config = NER.replace("HashEmbedCNN.v2", "Tok2Vec.v2").replace(
-        """pretrained_vectors = null
-width = 32
-depth = 2
-embed_size = 500
-window_size = 1
-maxout_pieces = 2
-subword_features = true
-""",
-        """[components.ner.model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
-width = 32
-attrs = ["NORM","SHAPE"]
-rows = [500,500]
-include_static_vectors = true
-[components.ner.model.tok2vec.encode]
-@architectures = "spacy.MaxoutWindowEncoder.v2"
-width = 32
-depth = 2
-window_size = 1
-maxout_pieces = 2
-""",
-    )
-    config += f'[initialize]\nvectors = "{folder / "vectors"}"\n'
+    config = with_embedding(["NORM", "SHAPE"], str(folder / "vectors"))
     return train_base(config, folder / "base", n_updates=40)
 
 
@@ -248,9 +249,10 @@ def parity_error(nlp, base, corpus, match):
         nlp.update(examples[:2], sgd=False)
 
 
-def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path, base):
+def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path):
+    base = train_base(with_embedding(["NORM"], None), tmp_path / "base")
     teacher = spacy.load(base)
-    words = "mister doctor firm company ana bob cleo dina acme blue core delta".split()
+    words = "mister doctor firm company Ruiz Lind Marx Oz Berg Wong".split()
     teacher.vocab.lookups.add_table("lexeme_norm", {word: "river" for word in words})
     teacher.to_disk(tmp_path / "teacher")
     match = "lookups tables of the vocab.*vocab = "

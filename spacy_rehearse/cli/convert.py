@@ -1,14 +1,15 @@
 """`python -m spacy rehearse convert`."""
 
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt
+from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
 from ..cache import write_whole
-from ..convert import convert_prodigy
+from ..convert import convert_prodigy, split_off
 from . import rehearse_cli
 from ._fail import fail_on, require, require_free
 
@@ -34,6 +35,15 @@ def convert_cli(
         "-l",
         help="Language whose tokenizer to use, if no base is given",
     ),
+    dev_file: Optional[Path] = Opt(
+        None,
+        "--dev",
+        "-d",
+        help="Set a part of the texts aside and write them to this .spacy file",
+    ),
+    dev_share: float = Opt(
+        0.2, "--dev-share", help="The part that --dev sets aside, above 0 and below 1"
+    ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
     # fmt: on
 ):
@@ -41,17 +51,25 @@ def convert_cli(
     Convert Prodigy's JSONL to spaCy's binary format. Records that were rejected or
     ignored are left out. For CoNLL, IOB and JSON use `python -m spacy convert`.
 
-    Example:
+    Example: a fifth of the texts becomes the dev set.
 
-        python -m spacy rehearse convert drugs.jsonl corpus/train.spacy --base en_core_web_sm
+        python -m spacy rehearse convert drugs.jsonl train.spacy --dev dev.spacy
+        --base en_core_web_sm
     """
     require(input_file)
     require_free(output_file, force)
+    if dev_file is not None:
+        require_free(dev_file, force)
+    if not 0 < dev_share < 1:
+        msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
         nlp = spacy.load(base) if base else spacy.blank(lang)
         converted = convert_prodigy(input_file, nlp)
-        output_file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output_file, converted.doc_bin.to_bytes())
+        train, dev = converted.docs, []
+        if dev_file is not None:
+            train, dev = split_off(converted.docs, dev_share)
+            _write(dev_file, dev)
+        _write(output_file, train)
     for problem in converted.problems[:MOST_LISTED]:
         msg.warn(problem)
     if converted.problems:
@@ -59,6 +77,15 @@ def convert_cli(
     if converted.n_skipped:
         msg.info(f"Left out {converted.n_skipped} rejected or ignored records")
     msg.good(
-        f"Converted {converted.n_docs} texts with {converted.n_entities} entities",
-        output_file,
+        f"Converted {len(converted.docs)} texts with {converted.n_entities} entities"
     )
+    msg.text(f"{output_file}: {len(train)} texts")
+    if dev_file is not None:
+        msg.text(f"{dev_file}: {len(dev)} texts")
+
+
+def _write(path: Path, docs: List[Doc]) -> None:
+    if not docs:
+        raise ValueError(f"no text is left for {path}: use another --dev-share")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, DocBin(docs=docs).to_bytes())

@@ -1,0 +1,133 @@
+"""The commands, as users run them."""
+
+import subprocess
+import sys
+
+import pytest
+import spacy
+import srsly
+from spacy.cli._util import app
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_rehearse.cli import rehearse_cli
+
+
+@pytest.fixture
+def spacy_cli():
+    def run(*args):
+        done = CliRunner().invoke(app, ["rehearse", *map(str, args)])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return run
+
+
+def test_cli_is_a_sub_command_of_spacy():
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy", "rehearse", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    for name in ("init-config", "convert", "annotate"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("command", [c.name for c in rehearse_cli.registered_commands])
+def test_cli_every_command_explains_itself(spacy_cli, command):
+    done = spacy_cli(command, "--help")
+    assert done.exit_code == 0
+    assert "Example" in done.stdout and "python -m spacy rehearse" in done.stdout
+
+
+def test_cli_annotate_writes_silver_and_fills_cache(spacy_cli, base, corpus, workdir):
+    args = ("annotate", base, corpus / "pool.jsonl", "silver.spacy")
+    assert spacy_cli(*args).exit_code == 0
+    nlp = spacy.load(base)
+    docs = list(DocBin().from_disk("silver.spacy").get_docs(nlp.vocab))
+    texts = [record["text"] for record in srsly.read_jsonl(corpus / "pool.jsonl")]
+    assert [doc.text for doc in docs] == texts
+    for doc in docs[:20]:
+        expected = [(e.text, e.label_) for e in nlp(doc.text).ents]
+        assert [(e.text, e.label_) for e in doc.ents] == expected
+    assert list(workdir.glob(".rehearsal_cache/*/*.spacy"))
+    again = spacy_cli(*args)
+    assert again.exit_code == 1 and "--force" in again.stdout
+    assert spacy_cli(*args, "--force").exit_code == 0
+
+
+def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
+    spacy_cli("annotate", base, corpus / "pool.jsonl", "silver.spacy")
+    done = spacy_cli("annotate", "--clear", ".rehearsal_cache")
+    assert done.exit_code == 0 and "Removed 1 shards" in done.stdout
+    assert not list(workdir.glob(".rehearsal_cache/*/*"))
+
+
+@pytest.mark.parametrize(
+    "args,words",
+    [
+        (("annotate", "base"), "Give BASE, POOL and OUTPUT_FILE"),
+        (("annotate", "--clear", "nowhere"), "is not a silver cache"),
+        (("annotate", "no_model", "pool.jsonl", "out"), "can't find the teacher"),
+        (("convert", "nowhere.jsonl", "out.spacy"), "Can't find nowhere.jsonl"),
+        (("convert", "bad.jsonl", "out.spacy"), "line 2: not a JSON record"),
+        (("convert", "none.jsonl", "out.spacy"), "no accepted record (1 rejected"),
+        (
+            ("convert", "good.jsonl", "o.spacy", "--dev-share", "2"),
+            "--dev-share is 2.0",
+        ),
+    ],
+)
+def test_cli_bad_input_one_message_exit_code_1_nothing_written(
+    spacy_cli, workdir, args, words
+):
+    good = '{"text": "a b", "spans": []}\n'
+    (workdir / "good.jsonl").write_text(good)
+    (workdir / "bad.jsonl").write_text(good + "{\n")
+    (workdir / "none.jsonl").write_text('{"text": "a", "answer": "reject"}\n')
+    (workdir / "pool.jsonl").write_text(good)
+    before = sorted(workdir.iterdir())
+    done = spacy_cli(*args)
+    assert done.exit_code == 1
+    assert words in " ".join(done.stdout.split())
+    assert sorted(workdir.iterdir()) == before
+
+
+def test_cli_init_config_then_train(spacy_cli, base, corpus, workdir):
+    paths = ("--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy")
+    args = ("init-config", "c.cfg", "--base", base, *paths)
+    done = spacy_cli(*args)
+    assert done.exit_code == 1 and "No --pool given" in done.stdout
+    assert spacy_cli(*args, "--pool", corpus / "pool.jsonl").exit_code == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy", "train", "c.cfg", "--output", "out"]
+        + ["--training.max_steps", "10", "--training.eval_frequency", "5"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert spacy.load(workdir / "out" / "model-best").pipe_names == ["ner"]
+
+
+def test_cli_convert_splits_and_converts(spacy_cli, workdir):
+    records = [
+        {
+            "text": f"He took Xanax number {i}",
+            "spans": [{"start": 8, "end": 13, "label": "DRUG"}],
+            "answer": "reject" if i == 0 else "accept",
+        }
+        for i in range(101)
+    ]
+    srsly.write_jsonl("in.jsonl", records)
+    done = spacy_cli("convert", "in.jsonl", "corpus/train.spacy", "--dev", "dev.spacy")
+    assert done.exit_code == 0, done.stdout
+    assert "Left out 1 rejected" in done.stdout
+    vocab = spacy.blank("en").vocab
+    train = list(DocBin().from_disk("corpus/train.spacy").get_docs(vocab))
+    dev = list(DocBin().from_disk("dev.spacy").get_docs(vocab))
+    assert len(train) + len(dev) == 100 and 10 < len(dev) < 30
+    for doc in train + dev:
+        assert [(e.text, e.label_) for e in doc.ents] == [("Xanax", "DRUG")]
+        assert {t.ent_iob_ for t in doc} == {"O", "B"}

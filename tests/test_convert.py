@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spacy_rehearse.convert import convert_prodigy
+
+NLP = spacy.blank("en")
+
+
+def convert(tmp_path, *records):
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf8")
+    return convert_prodigy(path, NLP)
+
+
+def span(start, end, label="DRUG"):
+    return {"start": start, "end": end, "label": label}
+
+
+words = st.lists(st.sampled_from(["a", "Bob", "é,", "x-y", "don't"]), min_size=1)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=words, data=st.data())
+def test_convert_keeps_character_offsets(tmp_path, words, data):
+    doc = NLP.make_doc(" ".join(words))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(doc)), max_size=6)))
+    tokens = [doc[s:e] for s, e in zip(cuts[::2], cuts[1::2], strict=False)]
+    spans = [span(t.start_char, t.end_char) for t in tokens]
+    made = convert(tmp_path, {"text": doc.text, "spans": spans})
+    ents = made.docs[0].ents
+    assert [(e.start_char, e.end_char) for e in ents] == [
+        (t.start_char, t.end_char) for t in tokens
+    ]
+    assert made.problems == []
+
+
+def test_convert_misaligned_and_overlapping_spans_are_listed(tmp_path):
+    record = {"text": "Xanax helped", "spans": [span(0, 3), span(6, 12), span(8, 12)]}
+    made = convert(tmp_path, {"text": "fine"}, record)
+    assert [p.split(": ")[1] for p in made.problems] == [
+        "DRUG at 8-12 overlaps another",
+        "DRUG within 0-5 does not fall on tokens",
+    ]
+    assert all(p.startswith("in.jsonl, line 2") for p in made.problems)
+    doc = made.docs[1]
+    assert [e.text for e in doc.ents] == ["helped"]
+    assert [t.ent_iob for t in doc] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    "record,words",
+    [
+        ({"spans": []}, 'no "text"'),
+        ({"text": "a", "spans": [{"start": 0}]}, '"spans" must be a list'),
+        ({"text": "a", "spans": 3}, '"spans" must be a list'),
+        ([1], 'no "text"'),
+    ],
+)
+def test_convert_bad_records_name_the_line(tmp_path, record, words):
+    with pytest.raises(ValueError, match=f"line 1.*{words}"):
+        convert(tmp_path, record)

@@ -1,0 +1,151 @@
+"""What is saved needs no plugin, and tells nothing of the pool."""
+
+import subprocess
+import sys
+
+import pytest
+import spacy
+import srsly
+from spacy.cli.train import train
+
+from .util import quick_config
+
+WITHOUT_PLUGIN = """
+import sys
+from importlib import metadata
+sys.modules["spacy_rehearse"] = None  # import spacy_rehearse fails
+real = metadata.EntryPoint.load
+def load(self):
+    if self.value.startswith("spacy_rehearse"):
+        raise ImportError(self.value)
+    return real(self)
+import spacy
+for name in ("_entry_point_factories", "readers", "callbacks", "cli"):
+    registry = getattr(spacy.registry, name)
+    points = registry.get_entry_points
+    registry.get_entry_points = lambda: {}
+    registry.get_entry_point = lambda name, default=None: default
+"""
+
+
+def run_without_plugin(code, cwd):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PLUGIN + code],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def exported(base, corpus, tmp_path_factory):
+    """A trained pipeline: the folder of model-best, and the run's output folder."""
+    folder = tmp_path_factory.mktemp("export")
+    words = [f"qzx{a}{b}vw" for a in "abcdefghij" for b in "klmnopqrst"]
+    lines = [f"{w} met mister Bob Lind {w}ed {w[::-1]} {w}ing\n" for w in words]
+    (folder / "more.txt").write_text("".join(lines), encoding="utf8")
+    config = quick_config(
+        base,
+        corpus,
+        folder / "c.cfg",
+        paths__pool=[str(corpus / "pool.jsonl"), str(folder / "more.txt")],
+        initialize__components__rehearsal__cache=str(folder / "cache"),
+    )
+    train(config, folder / "out")
+    return folder / "out" / "model-best"
+
+
+def test_export_loads_and_predicts_without_the_plugin(exported, tmp_path):
+    code = f"""
+nlp = spacy.load({str(exported)!r})
+print(nlp.pipe_names, [e.label_ for e in nlp("the firm Acme Corp rain .").ents])
+assert "spacy_rehearse" not in [m for m in sys.modules if sys.modules[m]]
+"""
+    assert run_without_plugin(code, tmp_path).strip() == "['ner'] ['ORG']"
+
+
+def test_export_trains_further_on_its_own_config_without_the_plugin(exported, tmp_path):
+    code = f"""
+from spacy.cli.train import train
+train({str(exported / "config.cfg")!r}, "out", overrides={{"training.max_steps": 10,
+    "training.eval_frequency": 5}})
+spacy.load("out/model-last")
+"""
+    run_without_plugin(code, tmp_path)
+
+
+def test_export_packages_without_the_plugin(exported, tmp_path):
+    code = f"""
+from pathlib import Path
+from spacy.cli.package import package
+package(Path({str(exported)!r}), Path("."), create_sdist=False, silent=True)
+"""
+    run_without_plugin(code, tmp_path)
+    folder = tmp_path / "en_tiny-1.2.3"
+    meta = srsly.read_json(folder / "meta.json")
+    assert not [name for name in meta["requirements"] if "rehearse" in name]
+    assert "rehearse" not in (folder / "setup.py").read_text()
+
+
+def test_export_config_names_neither_plugin_nor_pool_nor_teacher(exported, base):
+    text = (exported / "config.cfg").read_text()
+    for word in ("rehears", "more.txt", "pool", str(base)):
+        assert word not in text
+    config = spacy.load(exported).config
+    assert config["training"]["score_weights"]["ents_f"] == 1.0
+    assert config["training"]["before_to_disk"] is None
+
+
+def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
+    meta = srsly.read_json(exported / "meta.json")
+    assert (meta["name"], meta["version"], meta["license"]) == ("tiny", "1.2.3", "CC0")
+    assert meta["labels"]["ner"] == ["GADGET", "ORG", "PERSON"]
+    about = meta["spacy_rehearse"]
+    assert about["teacher"]["name"] == "en_tiny"
+    assert about["teacher"]["version"] == "1.2.3"
+    assert len(about["teacher"]["fingerprint"]) == 64
+    assert about["pool"]["texts"] == 400 and len(about["pool"]["sha256"]) == 64
+    assert about["settings"]["ratio"] == 3.0 and about["labels"] == ["GADGET"]
+    assert about["scores"]["rehearsal_score"] > 0.5
+    # ents_f on a dev set that marks GADGET alone would mislead.
+    assert not [key for key in meta["performance"] if key.startswith("ents_")]
+    assert "rehearsal_new_f" in meta["performance"]
+
+
+def test_export_words_of_the_pool_are_not_shipped(exported):
+    strings = srsly.read_json(exported / "vocab" / "strings.json")
+    assert "Bob" in strings
+    assert not [s for s in strings if "qzx" in s or "xzq" in s]
+    for file in exported.rglob("*"):
+        if file.is_file():
+            assert b"qzx" not in file.read_bytes()
+
+
+def test_export_keeps_the_live_pipeline_in_training(base, corpus):
+    from spacy_rehearse.callbacks import create_export_v1
+
+    from .test_component import initialized
+
+    nlp, examples = initialized(base, corpus)
+    plain = create_export_v1(version="2.0.0")(nlp)
+    assert plain.pipe_names == ["ner"] and nlp.pipe_names == ["rehearsal", "ner"]
+    assert plain.meta["version"] == "2.0.0" and nlp.meta["version"] == "1.2.3"
+    nlp.update(examples[:4], sgd=False)
+    assert "rehearsal" in nlp.config["components"]
+
+
+def test_export_without_the_component_says_so(base):
+    from spacy_rehearse.callbacks import create_export_v1
+
+    with pytest.raises(ValueError, match="found no initialized rehearsal component"):
+        create_export_v1()(spacy.load(base))
+
+
+def test_export_drops_scores_that_spacy_fills_in(shared_base, corpus, workdir):
+    config = quick_config(shared_base, corpus, "c.cfg", training__max_steps=20)
+    train(config, "out")
+    performance = srsly.read_json("out/model-last/meta.json")["performance"]
+    assert "tag_acc" not in performance
+    assert "rehearsal_retention" in performance

@@ -1,0 +1,47 @@
+"""`spacy project`: all that it declares is made, and a second run does nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+
+ROOT = Path(__file__).parents[1]
+PROJECT = srsly.read_yaml(ROOT / "project.yml")
+
+
+def test_project_every_command_has_help_deps_and_outputs():
+    for command in PROJECT["commands"]:
+        assert command["help"] and command["deps"] and command["outputs"]
+        for dep in command["deps"]:
+            if dep.startswith("spacy_rehearse/"):  # no folder: its __pycache__ changes
+                assert (ROOT / dep).is_file()
+    names = {command["name"] for command in PROJECT["commands"]}
+    assert all(set(steps) <= names for steps in PROJECT["workflows"].values())
+
+
+@pytest.mark.slow
+def test_project_demonstrates_forgetting_and_its_cure(tmp_path):
+    (tmp_path / "project.yml").write_bytes((ROOT / "project.yml").read_bytes())
+    (tmp_path / "spacy_rehearse").symlink_to(ROOT / "spacy_rehearse")
+    run = [sys.executable, "-m", "spacy", "project", "run", "all"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for command in PROJECT["commands"]:
+        for output in command["outputs"]:
+            assert (tmp_path / output).exists(), output
+    f = {}
+    for name in ("base", "naive", "rehearsed"):
+        metrics = json.loads((tmp_path / "metrics" / f"{name}.json").read_text())
+        f[name] = {label: prf["f"] for label, prf in metrics["ents_per_type"].items()}
+    old = ("PERSON", "ORG", "GPE", "DATE")
+    mean = {name: sum(f[name].get(x, 0) for x in old) / 4 for name in f}
+    assert mean["base"] >= 0.8
+    assert max(f["naive"].get(label, 0) for label in old) < 0.2
+    assert mean["rehearsed"] >= 0.95 * mean["base"]
+    assert f["rehearsed"]["GADGET"] >= 0.5
+    again = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0
+    assert again.stdout.count("nothing changed") == len(PROJECT["workflows"]["all"])

@@ -1,0 +1,94 @@
+"""Every block of the README is executed: with a tiny base in place of the real one."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.cli.train import train
+from thinc.api import Config
+
+from .util import make_texts
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
+BASE = "en_core_web_sm"
+
+
+def blocks(language):
+    found = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert found, f"no {language} block left in the README"
+    return found
+
+
+@pytest.fixture
+def project(base, corpus, workdir):
+    """A folder with what the README's commands expect to find."""
+    shutil.copytree(corpus, workdir / "corpus")
+    made = make_texts(80, ("GADGET",), seed=8)
+    keys = ("start", "end", "label")
+    records = [
+        {"text": text, "spans": [dict(zip(keys, e, strict=True)) for e in entities]}
+        for text, entities in made
+    ]
+    srsly.write_jsonl(workdir / "annotations.jsonl", records)
+    return workdir
+
+
+def commands():
+    lines = [line for block in blocks("bash") for line in block.strip().splitlines()]
+    # What installs, and runs the demonstration and the tests, is for .ci/run.
+    return [line for line in lines if "pip install" not in line]
+
+
+def test_readme_commands_run(base, project):
+    for command in commands():
+        args = shlex.split(command.replace(BASE, str(base)))
+        assert args[0] == "python"
+        if "train" in args:
+            args += ["--training.max_steps", "20", "--training.eval_frequency", "10"]
+        if "convert" in args:
+            args += ["--force"]
+        done = subprocess.run(
+            [sys.executable, *args[1:]], cwd=project, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert spacy.load(project / "training" / "model-best").pipe_names == ["ner"]
+
+
+def test_readme_config_trains(base, project):
+    for block in blocks("ini"):
+        config = Config().from_str(block.replace(BASE, str(base)), interpolate=False)
+        config["corpora"] = {
+            name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}
+            for name in ("train", "dev")
+        }
+        config["training"].update(max_steps=40, eval_frequency=20, gpu_allocator=None)
+        config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
+        filled = spacy.blank("en").config.merge(config)
+        filled.to_disk("config.cfg")
+        train(project / "config.cfg", project / "out")
+        scores = srsly.read_json("out/model-last/meta.json")["performance"]
+        assert "rehearsal_score" in scores
+
+
+def test_readme_python_runs(base, project):
+    for block in blocks("python"):
+        exec(compile(block.replace(BASE, str(base)), "README", "exec"), {})
+    nlp = spacy.load(project / "trained-by-hand")
+    assert nlp.pipe_names == ["ner"] and "GADGET" in nlp.get_pipe("ner").labels
+
+
+def test_readme_ci_runs_the_test_command():
+    script = (Path(__file__).parents[1] / ".ci" / "run").read_text(encoding="utf8")
+    after = README.split("<!-- test command -->\n```bash\n")[1]
+    assert after.splitlines()[0].startswith("python -m pip install")
+    assert "<!-- test command -->" in script
+
+
+def test_readme_is_short_enough():
+    assert len(README.splitlines()) <= 250
