@@ -55,6 +55,8 @@ def spacy_cli(*args: str, cwd: Path) -> None:
 
 
 def prepare(shared: Path, output: Path, base: str) -> None:
+    if (output / "naive.cfg").exists():  # written last
+        return
     lines = (shared / "pools" / "masc.jsonl").read_text().splitlines()
     (output / "pool").mkdir(exist_ok=True)
     (output / "pool" / "masc.jsonl").write_text("\n".join(lines[:-N_KEPT_OUT]))

@@ -253,7 +253,7 @@ class Rehearsal(Pipe):
             )
             nlp.update(
                 examples,
-                drop=drop if not __import__("os").environ.get("SILVER_DROP0") else 0.0,
+                drop=drop,
                 sgd=False,  # type: ignore[arg-type]
                 losses=losses,
                 exclude=[name for name in nlp.pipe_names if name not in learning],

@@ -26,7 +26,9 @@ def table_cli(
             msg.fail(f"Can't find {path}", "Run `spacy evaluate` first.", exits=1)
     scores = {path.stem: srsly.read_json(path) for path in metrics}
     rows = make_rows(list(scores.values()))
-    msg.table(rows, header=("F", *scores), divider=True, aligns="l" + "r" * len(scores))
+    msg.table(
+        rows, header=("F", *scores), divider=True, aligns=("l", *"r" * len(scores))
+    )
 
 
 def make_rows(scores: List[Dict]) -> List[tuple]:
