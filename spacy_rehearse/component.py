@@ -1,6 +1,7 @@
 """The component `rehearsal`: the hooks by which spaCy's training loop rehearses."""
 
 import warnings
+from collections import Counter
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 import srsly
@@ -11,23 +12,18 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 
-from .completion import complete
 from .evaluate import evaluate_student
-from .gold import clear_predicted, mend_entities
-from .listeners import only_listener
 from .parity import check_parity
 from .prepare import PoolT, prepare
+from .rehearse import complete_gold, learn_silver
 from .scorer import SCORE_WEIGHTS
 from .session import Session
-from .silver import SilverText, to_examples
-from .teacher import zone
 
 DEFAULT_CONFIG = """
 [rehearsal]
 component = "ner"
 ratio = 3.0
 """
-COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
 
 
 @Language.factory(
@@ -79,7 +75,7 @@ class Rehearsal(Pipe):
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
         self.session: Optional[Session] = None
-        self.counts = {"filled": 0, "conflicts": 0, "misaligned": 0, "mended": 0}
+        self.counts: Counter = Counter()  # what became of the gold
         self.scores: Dict[str, Optional[float]] = {}
         self.best_score = 0.0
         self.unsaved_score = False
@@ -165,10 +161,9 @@ class Rehearsal(Pipe):
         if not self._compared:
             check_parity(self.nlp, session.teacher, session.heldout)
             self._compared, self._losses = True, losses
-        self._complete(examples)
+        self.counts += complete_gold(self.nlp, session, examples)
         silver = session.interleaver.draw(sum(len(eg) for eg in examples))
-        if silver:
-            losses[self.name] += self._rehearse(silver, drop)
+        losses[self.name] += learn_silver(self.nlp, session, silver, drop)
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
@@ -210,55 +205,6 @@ class Rehearsal(Pipe):
                 "only used to predict does not need the component: remove it"
             )
         return self.session
-
-    def _complete(self, examples: List[Example]) -> None:
-        session = self._require_session()
-        stamp = session.teacher.fingerprint
-        new = [e for e in examples if e.reference.user_data.get(COMPLETED) != stamp]
-        found = session.entities_in([eg.reference.text for eg in new])
-        for eg, entities in zip(new, found, strict=True):
-            counts = complete(eg.reference, entities, session.labels)
-            for key, n in counts._asdict().items():
-                self.counts[key] += n
-            self.counts["mended"] += mend_entities(self._preview(eg))
-            eg.reference.user_data[COMPLETED] = stamp
-        if sum(clear_predicted(eg) for eg in examples):
-            warnings.warn(
-                "entities were set on the docs to predict, and taken off: they would "
-                "bind the recogniser instead of teaching it",
-                stacklevel=2,
-            )
-
-    def _preview(self, example: Example) -> Example:
-        """The example as the learning pipe will see it: where sentences start."""
-        predicted = example.predicted
-        if self._require_session().annotating:
-            predicted = predicted.copy()
-        for name in self._require_session().annotating:
-            predicted = self.nlp.get_pipe(name)(predicted)
-        return Example(predicted, example.reference)
-
-    def _rehearse(self, silver: List[SilverText], drop: float) -> float:
-        nlp, session = self.nlp, self._require_session()
-        losses: Dict[str, float] = {}
-        learning = {self.component, *session.upstream} - set(session.frozen)
-        # In a memory zone the words of the pool leave no trace in the vocab.
-        with zone(nlp), only_listener(nlp, session.upstream, self.component):
-            examples = to_examples(
-                nlp,
-                silver,
-                unknown=session.labels,
-                mentions=session.mentions,
-                annotating=session.annotating,
-            )
-            nlp.update(
-                examples,
-                drop=drop,
-                sgd=False,  # type: ignore[arg-type]
-                losses=losses,
-                exclude=[name for name in nlp.pipe_names if name not in learning],
-            )
-        return losses.get(self.component, 0.0)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """RETURNS (bytes): The settings. Neither teacher nor pool is saved."""

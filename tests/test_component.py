@@ -5,6 +5,7 @@ import pytest
 import spacy
 from spacy.training import Corpus, Example
 
+from spacy_rehearse import rehearse
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.scorer import SCORE_WEIGHTS
 
@@ -88,7 +89,7 @@ def test_component_completes_the_gold_in_place_once(base, corpus):
     rehearsal = nlp.get_pipe("rehearsal")
     teacher = spacy.load(base)
     nlp.update(examples, sgd=False)
-    filled = dict(rehearsal.counts)
+    filled = rehearsal.counts.copy()
     assert filled["filled"] > 0
     for eg in examples:
         labels = {ent.label_ for ent in eg.reference.ents}
@@ -102,9 +103,9 @@ def test_component_draws_silver_by_the_ratio(base, corpus, monkeypatch):
     nlp, examples = initialized(base, corpus)
     rehearsal = nlp.get_pipe("rehearsal")
     drawn, gold = [], 0
-    real = rehearsal._rehearse
+    real = rehearse.to_examples
     monkeypatch.setattr(
-        rehearsal, "_rehearse", lambda s, d: drawn.extend(s) or real(s, d)
+        rehearse, "to_examples", lambda n, s, **kw: drawn.extend(s) or real(n, s, **kw)
     )
     for start in range(0, 40, 4):
         nlp.update(examples[start : start + 4], sgd=False)

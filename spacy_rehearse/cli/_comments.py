@@ -1,0 +1,61 @@
+"""Comments in the config that init-config writes, where a reader would ask."""
+
+from typing import List
+
+from thinc.api import Config
+
+from ..recipe import GOLD_WORDS, GoldSize
+
+COMMENTS = {
+    "[paths]": [
+        "Written by `python -m spacy rehearse init-config`. Train with:",
+        "    python -m spacy train {config} --output training",
+    ],
+    "[components.rehearsal]": [
+        "Labels raw text with the original pipeline and trains on it beside the gold.",
+    ],
+    "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
+    "replace_listeners =": [
+        "A copy of the shared embeddings of its own, so that no other pipe changes.",
+    ],
+    "frozen_components =": ["Pipes that stay as they are."],
+    "max_steps =": ["About {passes} passes over {n} gold texts."],
+    "use_averages =": ["Averaged weights keep more of the old labels."],
+    "[training.batcher]": ["Words of gold in an update. Silver comes on top."],
+    "[training.before_to_disk]": ["Saves a pipeline that does not need the plugin."],
+    "[training.score_weights]": [
+        "rehearsal_score is the harmonic mean of new F and retention. ents_f can't",
+        "choose a checkpoint: dev marks new labels only. 0.0 = shown, null = hidden.",
+    ],
+    "[initialize.before_init]": [
+        "Tokenizer and vocab do not come with a sourced component.",
+    ],
+    "[initialize.components.rehearsal]": [
+        "labels: what the gold marks in full. By default, labels new to the teacher.",
+    ],
+    "cache =": ["Holds pool text! null keeps it in memory."],
+    "[initialize.components.rehearsal.pool]": [
+        "Raw text like that which the pipeline reads: .txt, .jsonl, .spacy, a folder.",
+    ],
+}
+
+
+def with_comments(config: Config, *, config_path: str, gold: GoldSize) -> str:
+    """Write a config as text, with a comment where a reader would ask.
+
+    config (Config): The config.
+    config_path (str): Where it will be saved.
+    gold (GoldSize): The size of the gold.
+    RETURNS (str): The text.
+    """
+    passes = round(config["training"]["max_steps"] * GOLD_WORDS / gold.n_words)
+    lines: List[str] = []
+    for line in config.to_str(interpolate=False).splitlines():
+        for start, comments in COMMENTS.items():
+            if line.startswith(start):
+                lines += [
+                    "# " + c.format(config=config_path, passes=passes, n=gold.n_docs)
+                    for c in comments
+                ]
+        lines.append(line)
+    return "\n".join(lines) + "\n"

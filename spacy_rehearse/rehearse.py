@@ -1,0 +1,90 @@
+"""One update: gold completed in place, silver learnt beside it."""
+
+import warnings
+from collections import Counter
+from typing import Dict, List, Sequence
+
+from spacy.language import Language
+from spacy.training import Example
+
+from .completion import complete
+from .gold import clear_predicted, mend_entities
+from .listeners import only_listener
+from .session import Session
+from .silver import SilverText, to_examples
+from .teacher import zone
+
+COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
+
+
+def complete_gold(
+    nlp: Language, session: Session, examples: Sequence[Example]
+) -> Counter:
+    """Complete the gold of a batch with the teacher's old labels, in place, once.
+
+    nlp (Language): The student.
+    session (Session): The training run.
+    examples (Sequence[Example]): The batch. What was completed before is left alone.
+    RETURNS (Counter): How many entities were filled in, given up in conflicts,
+        misaligned, or mended.
+    """
+    stamp = session.teacher.fingerprint
+    new = [eg for eg in examples if eg.reference.user_data.get(COMPLETED) != stamp]
+    found = session.entities_in([eg.reference.text for eg in new])
+    counts: Counter = Counter()
+    for eg, entities in zip(new, found, strict=True):
+        counts.update(complete(eg.reference, entities, session.labels)._asdict())
+        counts["mended"] += mend_entities(_preview(nlp, session, eg))
+        eg.reference.user_data[COMPLETED] = stamp
+    if sum(clear_predicted(eg) for eg in examples):
+        warnings.warn(
+            "entities were set on the docs to predict, and taken off: they would bind "
+            "the recogniser instead of teaching it",
+            stacklevel=2,
+        )
+    return counts
+
+
+def _preview(nlp: Language, session: Session, example: Example) -> Example:
+    """The example as the learning pipe will see it: with starts of sentences, say."""
+    if not session.annotating:
+        return example
+    predicted = example.predicted.copy()
+    for name in session.annotating:
+        predicted = nlp.get_pipe(name)(predicted)
+    return Example(predicted, example.reference)
+
+
+def learn_silver(
+    nlp: Language, session: Session, silver: List[SilverText], drop: float
+) -> float:
+    """Add the gradient of some silver to that of the learning pipe.
+
+    nlp (Language): The student. None of its weights moves yet.
+    session (Session): The training run.
+    silver (List[SilverText]): The silver. It may be empty.
+    drop (float): The dropout rate.
+    RETURNS (float): The learning pipe's loss.
+    """
+    if not silver:
+        return 0.0
+    component = session.teacher.component
+    learning = {component, *session.upstream} - set(session.frozen)
+    losses: Dict[str, float] = {}
+    # In a memory zone the words of the pool leave no trace in the vocab.
+    with zone(nlp), only_listener(nlp, session.upstream, component):
+        examples = to_examples(
+            nlp,
+            silver,
+            unknown=session.labels,
+            mentions=session.mentions,
+            annotating=session.annotating,
+        )
+        nlp.update(
+            examples,
+            drop=drop,
+            sgd=False,  # type: ignore[arg-type]
+            losses=losses,
+            exclude=[name for name in nlp.pipe_names if name not in learning],
+        )
+    return losses.get(component, 0.0)

@@ -1,0 +1,90 @@
+import numpy
+import pytest
+import spacy
+from spacy.util import load_config
+
+from spacy_rehearse import recipe
+from spacy_rehearse.cli._comments import with_comments
+from spacy_rehearse.init_config import make_config
+
+
+def config_for(base, corpus, **settings):
+    return make_config(
+        str(base),
+        **{
+            "train": corpus / "train.spacy",
+            "dev": corpus / "dev.spacy",
+            "pool": [corpus / "pool.jsonl"],
+            **settings,
+        },
+    )
+
+
+def test_init_config_is_complete_and_reads_back(base, corpus, tmp_path):
+    config = config_for(base, corpus, labels=["GADGET"])
+    gold = recipe.measure_gold(corpus / "train.spacy")
+    text = with_comments(config, config_path="c.cfg", gold=gold)
+    (tmp_path / "c.cfg").write_text(text)
+    read = load_config(tmp_path / "c.cfg")
+    assert read == config
+    assert text.count("# ") > 10 and "spacy train c.cfg" in text
+    assert text.index("[paths]") < text.index("[nlp]") < text.index("[training]")
+    assert read["initialize"]["components"]["rehearsal"]["labels"] == ["GADGET"]
+    filled = spacy.blank("en").config.merge(read)
+    assert filled["training"]["batcher"]["size"] == recipe.GOLD_WORDS
+
+
+def test_init_config_freezes_siblings_and_hides_their_scores(shared_base, corpus):
+    config = config_for(shared_base, corpus)
+    assert config["nlp"]["pipeline"] == ["rehearsal", "tok2vec", "tagger", "ner"]
+    assert config["training"]["frozen_components"] == ["tok2vec", "tagger"]
+    assert config["components"]["ner"]["replace_listeners"] == ["model.tok2vec"]
+    assert "replace_listeners" not in config["components"]["tagger"]
+    weights = config["training"]["score_weights"]
+    assert weights["tag_acc"] == 0.0 and weights["rehearsal_score"] == 1.0
+    assert weights["ents_f"] == 0.0
+
+
+def test_init_config_without_listeners_replaces_none(base, corpus):
+    config = config_for(base, corpus)
+    assert config["components"]["ner"] == {"source": "${paths.base}"}
+    assert config["initialize"]["vectors"] is None
+
+
+def test_init_config_vectors_where_the_base_has_them(corpus, tmp_path, base):
+    nlp = spacy.load(base)
+    nlp.vocab.set_vector("Acme", numpy.ones(2, dtype="f"))
+    nlp.to_disk(tmp_path / "vectors")
+    config = config_for(tmp_path / "vectors", corpus)
+    assert config["initialize"]["vectors"] == "${paths.base}"
+
+
+def test_init_config_gpu_and_several_pools(base, corpus):
+    config = config_for(base, corpus, gpu=True, pool=[corpus / "pool.jsonl", corpus])
+    assert config["system"]["gpu_allocator"] == "pytorch"
+    assert len(config["paths"]["pool"]) == 2
+
+
+def test_init_config_naive_has_no_trace_of_rehearsal(base, corpus):
+    config = config_for(base, corpus, pool=None)
+    assert "rehears" not in str(config)
+    assert config["training"]["score_weights"]["ents_f"] == 1.0
+
+
+def test_init_config_component_that_the_base_lacks(base, corpus):
+    with pytest.raises(ValueError, match="has no component 'entities', only"):
+        config_for(base, corpus, component="entities")
+
+
+@pytest.mark.parametrize("n_words", [100, 5_000, 60_000, 10**8])
+def test_init_config_training_length_grows_with_the_gold(n_words):
+    length = recipe.training_length(n_words)
+    assert recipe.FEWEST_STEPS <= length["max_steps"] <= recipe.MOST_STEPS + 2000
+    assert length["max_steps"] % length["eval_frequency"] == 0
+    assert 0 < length["patience"] < length["max_steps"]
+    assert 8 <= length["max_steps"] / length["eval_frequency"] <= 14
+
+
+def test_init_config_empty_gold(tmp_path):
+    with pytest.raises(ValueError, match="holds no doc"):
+        recipe.measure_gold(tmp_path)

@@ -1,0 +1,81 @@
+import spacy
+from spacy.matcher import PhraseMatcher
+from spacy.training import Example
+
+from spacy_rehearse.mentions import learn_mentions
+from spacy_rehearse.silver import SilverText, to_examples
+
+NLP = spacy.blank("en")
+TEXT = "Ana Ruiz of Acme Corp likes the Zoomer X"
+SILVER = SilverText(TEXT, ((0, 8, "PERSON"), (12, 21, "ORG")), 9)
+
+
+def gold(text, *spans):
+    doc = NLP.make_doc(text)
+    doc.set_ents([doc.char_span(*span) for span in spans], default="outside")
+    return Example(NLP.make_doc(text), doc)
+
+
+def no_mentions():
+    return PhraseMatcher(NLP.vocab)
+
+
+def iob(silver, unknown=(), mentions=None):
+    (eg,) = to_examples(
+        NLP, [silver], unknown=unknown, mentions=mentions or no_mentions()
+    )
+    assert not eg.predicted.ents and not eg.predicted.has_annotation("ENT_IOB")
+    return [t.ent_iob_ + ("-" + t.ent_type_ if t.ent_type_ else "") for t in eg.y]
+
+
+def test_silver_blank_tokens_are_explicit_o():
+    assert iob(SILVER) == [
+        "B-PERSON", "I-PERSON", "O", "B-ORG", "I-ORG", "O", "O", "O", "O",
+    ]  # fmt: skip
+    assert set(iob(SilverText("nothing here", (), 2))) == {"O"}
+
+
+def test_silver_of_a_label_being_corrected_is_missing():
+    assert iob(SILVER, unknown=("ORG",))[2:6] == ["O", "", "", "O"]
+
+
+def test_silver_is_missing_where_the_gold_would_name_the_new_concept():
+    examples = [gold("my zoomer x broke", (3, 11, "GADGET"))]
+        :1
+    ]
+    mentions = learn_mentions(examples, ("GADGET",), NLP)
+    assert iob(SILVER, mentions=mentions)[5:] == ["O", "O", "", ""]
+
+
+def test_silver_entity_that_the_gold_calls_something_new_is_missing_as_a_whole():
+    examples = [gold("a Corp b", (2, 6, "GADGET"))]
+    mentions = learn_mentions(examples, ("GADGET",), NLP)
+    assert iob(SILVER, mentions=mentions)[2:6] == ["O", "", "", "O"]
+
+
+def test_silver_forms_that_are_seldom_new_do_not_count():
+    examples = [
+        gold("a corp b", (2, 6, "GADGET")),
+        gold("the corp said the corp did"),
+    ]
+    mentions = learn_mentions(examples, ("GADGET",), NLP)
+    assert iob(SILVER, mentions=mentions) == iob(SILVER)
+
+
+def test_silver_misaligned_entities_are_missing():
+    assert iob(SilverText("Acme Corp", ((0, 2, "ORG"),), 2)) == ["", "O"]
+
+
+def test_silver_features_are_those_of_the_tokenizer():
+    nlp = spacy.blank("en")
+    nlp.tokenizer.add_special_case("Corp", [{"ORTH": "Corp", "NORM": "company"}])
+    mentions = PhraseMatcher(nlp.vocab)
+    (eg,) = to_examples(nlp, [SILVER], unknown=(), mentions=mentions)
+    assert eg.predicted[4].norm_ == "company"
+
+
+def test_silver_entities_that_the_recogniser_can_not_learn_are_mended():
+    doc = NLP.make_doc("Ana \n of")
+    ana = doc[0:2]
+    silver = SilverText(doc.text, ((ana.start_char, ana.end_char, "PERSON"),), 3)
+    assert iob(silver) == ["B-PERSON", "O", "O"]
