@@ -41,8 +41,6 @@ def test_silver_of_a_label_being_corrected_is_missing():
 
 def test_silver_is_missing_where_the_gold_would_name_the_new_concept():
     examples = [gold("my zoomer x broke", (3, 11, "GADGET"))]
-        :1
-    ]
     mentions = learn_mentions(examples, ("GADGET",), NLP)
     assert iob(SILVER, mentions=mentions)[5:] == ["O", "O", "", ""]
 
