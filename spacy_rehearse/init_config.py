@@ -41,18 +41,20 @@ def make_config(
     check_recogniser(nlp, component, f"base {base!r}")
     rehearse = pool is not None
     names = ["rehearsal"] * rehearse + nlp.component_names
-    return Config(
-        {
-            "paths": _paths(base, train, dev, pool),
-            "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
-            "nlp": _nlp_section(nlp, names),
-            "components": _components(nlp, component, rehearse),
-            "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
-            "training": _training(nlp, component, recipe.measure_gold(train), rehearse),
-            "initialize": _initialize(nlp, labels, pool),
-        },
-        section_order=CONFIG_SECTION_ORDER,
-    )
+    config = {
+        "paths": _paths(base, train, dev, pool),
+        "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
+        "nlp": _nlp_section(nlp, names),
+        "components": _components(nlp, component, rehearse),
+        "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
+        "training": _training(nlp, component, recipe.measure_gold(train), rehearse),
+        "initialize": _initialize(nlp, labels, pool),
+    }
+    # The defaults first, as `spacy init fill-config` has it, then what differs.
+    filled = Config(nlp.default_config, section_order=CONFIG_SECTION_ORDER)
+    for key, section in config.items():
+        filled[key] = {**filled.get(key, {}), **section}
+    return filled
 
 
 def _paths(base, train, dev, pool) -> Dict[str, object]:
@@ -64,13 +66,14 @@ def _paths(base, train, dev, pool) -> Dict[str, object]:
 
 
 def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, object]:
-    section = nlp.config["nlp"]
+    own = {key: nlp.config["nlp"][key] for key in ("batch_size", "tokenizer")}
+    vectors = nlp.config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return {
+        **own,
         "lang": nlp.lang,
         "pipeline": names,
         "disabled": list(nlp.disabled),
-        "batch_size": section["batch_size"],
-        "tokenizer": section["tokenizer"],
+        "vectors": vectors,
     }
 
 
@@ -127,8 +130,8 @@ def _training(
     others = [name for name in nlp.component_names if name != component]
     weights: Dict[str, Optional[float]] = {}
     for name in others:
-        for key in nlp.get_pipe_meta(name).default_score_weights:
-            weights[key] = 0.0
+        for key, weight in nlp.get_pipe_meta(name).default_score_weights.items():
+            weights[key] = None if weight is None else 0.0
     if rehearse:
         weights = {**SCORE_WEIGHTS, **weights}
     target = nlp.get_pipe_meta(component).default_score_weights

@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import spacy
+from spacy.cli.debug_data import debug_data
 from spacy.util import load_config
 
 from spacy_rehearse import recipe
@@ -88,3 +89,10 @@ def test_init_config_training_length_grows_with_the_gold(n_words):
 def test_init_config_empty_gold(tmp_path):
     with pytest.raises(ValueError, match="holds no doc"):
         recipe.measure_gold(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")  # spaCy's own command warns of small data
+def test_init_config_passes_spacys_own_checks(shared_base, corpus, workdir, capsys):
+    config_for(shared_base, corpus).to_disk(workdir / "c.cfg")
+    debug_data(workdir / "c.cfg", silent=True)
+    assert (workdir / ".rehearsal_cache" / ".gitignore").exists()
