@@ -1,0 +1,97 @@
+"""`python -m spacy rehearse init-config`."""
+
+from pathlib import Path
+from typing import List, Optional
+
+from spacy.cli._util import Arg, Opt, string_to_list
+from wasabi import msg
+
+from .. import init_config, recipe
+from ..cache import write_whole
+from . import rehearse_cli
+from ._comments import with_comments
+from ._fail import fail_on, require, require_free
+
+
+@rehearse_cli.command("init-config")
+def init_config_cli(
+    # fmt: off
+    output_file: Path = Arg(..., help="File to save the config to"),
+    base: str = Opt(
+        ...,
+        "--base",
+        "-b",
+        help="The pipeline to fine-tune: an installed package or a path",
+    ),
+    train: Path = Opt(
+        ...,
+        "--train",
+        "-t",
+        help="Gold to train on: .spacy file or folder, annotated for the new labels only",
+    ),
+    dev: Path = Opt(
+        ...,
+        "--dev",
+        "-d",
+        help="Gold to choose the checkpoint by, annotated like the training gold",
+    ),
+    pool: Optional[List[Path]] = Opt(
+        None,
+        "--pool",
+        "-p",
+        help="Raw text to rehearse on: .txt, .jsonl, .jsonl.gz, .spacy or a folder. Repeat it for several",
+    ),
+    labels: Optional[str] = Opt(
+        None,
+        "--labels",
+        "-l",
+        help="Comma-separated labels that the gold marks in full. By default those that the base lacks",
+    ),
+    component: str = Opt(
+        "ner", "--component", "-c", help="Name of the base's entity recogniser"
+    ),
+    naive: bool = Opt(
+        False,
+        "--naive",
+        help="Write the config of naive fine-tuning instead, without rehearsal, to compare with",
+    ),
+    gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
+    force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
+    # fmt: on
+):
+    """
+    Write a complete, commented config that adds labels to a pipeline without
+    forgetting the old ones. Use it with `spacy train`, as it is.
+
+    Example: a base that is to learn DRUG from the texts in train.spacy.
+
+        python -m spacy rehearse init-config config.cfg --base en_core_web_sm
+        --train train.spacy --dev dev.spacy --pool pool.jsonl
+
+        python -m spacy train config.cfg --output training
+    """
+    require_free(output_file, force)
+    for path in [train, dev, *(pool or [])]:
+        require(path)
+    if not pool and not naive:
+        msg.fail(
+            "No --pool given: rehearsal needs raw text like that which the pipeline reads",
+            "Use --naive for a config without rehearsal.",
+            exits=1,
+        )
+    with fail_on(ValueError, OSError):
+        config = init_config.make_config(
+            base,
+            train=train,
+            dev=dev,
+            pool=None if naive else pool,
+            labels=string_to_list(labels) if labels else None,
+            component=component,
+            gpu=gpu,
+        )
+        gold = recipe.measure_gold(train)
+        text = with_comments(config, config_path=str(output_file), gold=gold)
+        output_file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(output_file, text.encode("utf8"))
+    msg.good("Saved config", output_file)
+    msg.text(f"python -m spacy train {output_file} --output training")
