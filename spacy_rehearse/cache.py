@@ -40,9 +40,8 @@ class SilverCache:
     """
 
     def __init__(self, path: Optional[Path], made_by: Dict[str, Any]) -> None:
-        self.path = Path(path) if path is not None else None
         self.made_by = made_by
-        self.folder = self.path / _folder_name(made_by) if self.path else None
+        self.folder = Path(path) / _folder_name(made_by) if path is not None else None
         self._memory: Dict[str, bytes] = {}
 
     def get(self, key: str) -> Optional[bytes]:
@@ -69,28 +68,29 @@ class SilverCache:
         if self.folder is None:
             self._memory[key] = data
             return
-        self._prepare()
+        _prepare(self.folder)
         for damaged in self.folder.glob(f"{key}-*.spacy"):
             damaged.unlink(missing_ok=True)
         write_whole(self.folder / _file_name(key, data), data)
-        self._add_to_manifest(_file_name(key, data), about)
+        self._add_to_manifest(self.folder / MANIFEST, _file_name(key, data), about)
 
-    def _prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in ((".gitignore", "*\n"), (MARKER, README)):
-            if not (self.path / name).exists():
-                text = text.replace("{folder}", str(self.path))
-                write_whole(self.path / name, text.encode("utf8"))
-
-    def _add_to_manifest(self, name: str, about: Dict[str, Any]) -> None:
-        path = self.folder / MANIFEST
+    def _add_to_manifest(self, path: Path, name: str, about: Dict[str, Any]) -> None:
         try:
             shards = srsly.read_json(path)["shards"]
         except (OSError, ValueError, KeyError, TypeError):
             shards = {}  # none yet, or damaged: nothing depends on it
-        shards = {n: a for n, a in shards.items() if (self.folder / n).exists()}
+        shards = {n: a for n, a in shards.items() if (path.parent / n).exists()}
         manifest = {**self.made_by, "shards": {**shards, name: about}}
         write_whole(path, json.dumps(manifest, indent=2).encode("utf8"))
+
+
+def _prepare(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = folder.parent
+    for name, text in ((".gitignore", "*\n"), (MARKER, README)):
+        if not (cache / name).exists():
+            text = text.replace("{folder}", str(cache))
+            write_whole(cache / name, text.encode("utf8"))
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -68,7 +68,7 @@ class Rehearsal(Pipe):
         component: str = "ner",
         ratio: float = 3.0,
     ) -> None:
-        self.nlp = nlp
+        self.nlp: Any = nlp  # None only in a worker process
         self.name = name
         self.component = component
         self.ratio = ratio
@@ -76,7 +76,7 @@ class Rehearsal(Pipe):
         self.model: Model = Model("rehearsal", _pass_through)
         self.session: Optional[Session] = None
         self.counts: Counter = Counter()  # what became of the gold
-        self.scores: Dict[str, Optional[float]] = {}
+        self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
         self.unsaved_score = False
         self._compared = False
@@ -94,7 +94,7 @@ class Rehearsal(Pipe):
         """YIELDS (Doc): The docs, unchanged."""
         yield from stream
 
-    def initialize(
+    def initialize(  # type: ignore[override]
         self,
         get_examples: Callable[[], Iterable[Example]],
         *,
@@ -191,7 +191,7 @@ class Rehearsal(Pipe):
         if self.session is None:
             return dict.fromkeys(SCORE_WEIGHTS)
         self.scores = evaluate_student(self.nlp, self.session, list(examples))
-        self.best_score = max(self.best_score, self.scores["rehearsal_score"])
+        self.best_score = max(self.best_score, self.scores["rehearsal_score"] or 0.0)
         self.unsaved_score = True
         return dict(self.scores)
 

@@ -104,7 +104,8 @@ def _make_doc(nlp: Language, record: Dict[str, Any], where: str):
             f"({e!r})"
         ) from e
     doc = nlp.make_doc(record["text"])
-    kept, problems = [], []
+    kept: List[Tuple[int, int, str]] = []
+    problems: List[str] = []
     for start, end, label in spans:
         overlaps = kept and start < kept[-1][1]
         if overlaps or not 0 <= start < end <= len(doc.text):

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional
 from spacy.language import Language
 from thinc.api import Config
 
-from .scorer import SCORE_WEIGHTS
+from .scorer import SCORE_WEIGHTS, default_score_weights
 from .session import Session
 
 PREFIX = "spacy-rehearse."
@@ -125,9 +125,9 @@ def plain_performance(
         key
         for name in nlp.component_names
         if name != target
-        for key in nlp.get_pipe_meta(name).default_score_weights
+        for key in default_score_weights(nlp, name)
     }
-    foreign -= set(nlp.get_pipe_meta(target).default_score_weights)
+    foreign -= set(default_score_weights(nlp, target))
     partial = scores.get("rehearsal_old_f") is None
     return {
         key: value

@@ -1,7 +1,7 @@
 """A complete training config for a given base pipeline."""
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import spacy
 from spacy.language import Language
@@ -10,7 +10,7 @@ from thinc.api import Config
 
 from . import recipe
 from .listeners import upstream_of
-from .scorer import SCORE_WEIGHTS
+from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import check_recogniser
 
 
@@ -41,7 +41,7 @@ def make_config(
     check_recogniser(nlp, component, f"base {base!r}")
     rehearse = pool is not None
     names = ["rehearsal"] * rehearse + nlp.component_names
-    config = {
+    config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
         "nlp": _nlp_section(nlp, names),
@@ -57,15 +57,15 @@ def make_config(
     return filled
 
 
-def _paths(base, train, dev, pool) -> Dict[str, object]:
-    paths: Dict[str, object] = {"base": base, "train": str(train), "dev": str(dev)}
+def _paths(base, train, dev, pool) -> Dict[str, Any]:
+    paths: Dict[str, Any] = {"base": base, "train": str(train), "dev": str(dev)}
     if pool is not None:
         files = [str(path) for path in pool]
         paths["pool"] = files[0] if len(files) == 1 else files
     return paths
 
 
-def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, object]:
+def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, Any]:
     own = {key: nlp.config["nlp"][key] for key in ("batch_size", "tokenizer")}
     vectors = nlp.config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return {
@@ -77,8 +77,8 @@ def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, object]:
     }
 
 
-def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, object]:
-    components: Dict[str, object] = {}
+def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, Any]:
+    components: Dict[str, Any] = {}
     if rehearse:
         components["rehearsal"] = {
             "factory": "rehearsal",
@@ -112,7 +112,7 @@ def listener_paths(nlp: Language, component: str) -> List[str]:
     return found
 
 
-def _corpus(name: str) -> Dict[str, object]:
+def _corpus(name: str) -> Dict[str, Any]:
     return {
         "@readers": "spacy.Corpus.v1",
         "path": f"${{paths.{name}}}",
@@ -125,17 +125,16 @@ def _corpus(name: str) -> Dict[str, object]:
 
 def _training(
     nlp: Language, component: str, gold: recipe.GoldSize, rehearse: bool
-) -> Dict[str, object]:
+) -> Dict[str, Any]:
     length = recipe.training_length(gold.n_words)
     others = [name for name in nlp.component_names if name != component]
     weights: Dict[str, Optional[float]] = {}
     for name in others:
-        for key, weight in nlp.get_pipe_meta(name).default_score_weights.items():
+        for key, weight in default_score_weights(nlp, name).items():
             weights[key] = None if weight is None else 0.0
     if rehearse:
         weights = {**SCORE_WEIGHTS, **weights}
-    target = nlp.get_pipe_meta(component).default_score_weights
-    for key, weight in target.items():
+    for key, weight in default_score_weights(nlp, component).items():
         weights[key] = None if weight is None else 0.0 if rehearse else weight
     return {
         "seed": "${system.seed}",
@@ -168,8 +167,8 @@ def _has_transformer(nlp: Language, component: str) -> bool:
 
 def _initialize(
     nlp: Language, labels: Optional[Sequence[str]], pool: Optional[Sequence[Path]]
-) -> Dict[str, object]:
-    section: Dict[str, object] = {
+) -> Dict[str, Any]:
+    section: Dict[str, Any] = {
         "vectors": "${paths.base}" if len(nlp.vocab.vectors) else None,
         "init_tok2vec": None,
         "vocab_data": None,

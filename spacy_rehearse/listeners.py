@@ -1,7 +1,7 @@
 """Listeners: pipes that share a tok2vec or transformer, and hand gradients to it."""
 
 from contextlib import contextmanager
-from typing import Iterable, Iterator, List, Sequence
+from typing import Any, Iterable, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.training import Example
@@ -34,7 +34,7 @@ def only_listener(
     upstream (Iterable[str]): The shared embedding pipes.
     component (str): The pipe that learns.
     """
-    pipes = [nlp.get_pipe(name) for name in upstream]
+    pipes: List[Any] = [nlp.get_pipe(name) for name in upstream]
     maps = [pipe.listener_map for pipe in pipes]
     try:
         for pipe in pipes:
@@ -65,7 +65,8 @@ def check_listeners(
     gold (Iterable[Example]): The gold.
     """
     for name in upstream_of(nlp, component):
-        last = nlp.get_pipe(name).listening_components[-1]
+        shared: Any = nlp.get_pipe(name)
+        last = shared.listening_components[-1]
         if name in frozen:
             if name not in annotating:
                 raise ValueError(

@@ -33,7 +33,7 @@ def learn_mentions(
         if ent.label_ in labels
     }
     matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
-    matcher.add("mention", list(nlp.tokenizer.pipe(sorted(forms))))
+    matcher.add("mention", [nlp.make_doc(form) for form in sorted(forms)])
     named: Counter = Counter()
     seen: Counter = Counter()
     for doc in references:
@@ -44,7 +44,7 @@ def learn_mentions(
             named[form] += (span.start, span.end) in marked
     mostly = sorted(form for form in seen if named[form] >= MOSTLY * seen[form])
     matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
-    matcher.add("mention", list(nlp.tokenizer.pipe(mostly)))
+    matcher.add("mention", [nlp.make_doc(form) for form in mostly])
     return matcher
 
 

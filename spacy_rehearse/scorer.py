@@ -2,6 +2,7 @@
 
 from typing import Collection, Dict, Iterable, Optional, Sequence, Tuple
 
+from spacy.language import Language
 from spacy.scorer import PRFScore
 from spacy.training import Example
 
@@ -91,6 +92,11 @@ def flood(
 def harmonic_mean(a: float, b: float) -> float:
     """RETURNS (float): The harmonic mean: 0 if either is 0."""
     return 2 * a * b / (a + b) if a and b else 0.0
+
+
+def default_score_weights(nlp: Language, name: str) -> Dict[str, Optional[float]]:
+    """RETURNS (Dict[str, Optional[float]]): A pipe's scores, by its factory's word."""
+    return nlp.get_pipe_meta(name).default_score_weights or {}
 
 
 def old_labels_in(

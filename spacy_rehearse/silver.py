@@ -4,6 +4,7 @@ from collections import Counter
 from hashlib import sha256
 from itertools import islice
 from typing import (
+    Any,
     Callable,
     Container,
     Iterable,
@@ -175,7 +176,8 @@ def to_examples(
         doubtful = {t.i for span in find_mentions(reference, mentions) for t in span}
         _set_silver(reference, item.entities, unknown, doubtful)
     for name in annotating:
-        predicted = list(nlp.get_pipe(name).pipe(predicted))
+        pipe: Any = nlp.get_pipe(name)
+        predicted = list(pipe.pipe(predicted))
     examples = [Example(x, y) for x, y in zip(predicted, references, strict=True)]
     for example in examples:
         mend_entities(example)

@@ -3,7 +3,7 @@
 import json
 from contextlib import nullcontext
 from hashlib import sha256
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import spacy
 import srsly
@@ -63,7 +63,8 @@ def load_teacher(
     pipes = tuple(required_pipes(nlp, component, annotating))
     for name in set(pipes) & set(nlp.disabled):
         nlp.enable_pipe(name)
-    labels = tuple(sorted(nlp.get_pipe(component).labels))
+    recogniser: Any = nlp.get_pipe(component)
+    labels = tuple(sorted(recogniser.labels))
     parts = fingerprint_parts(nlp, pipes)
     return Teacher(nlp, component, pipes, labels, _digest(json.dumps(parts)))
 
@@ -142,7 +143,8 @@ def zone(nlp: Language):
     """RETURNS (ContextManager): A memory zone, which can't be nested: nothing if
     the vocab is in one already.
     """
-    return nullcontext() if nlp.vocab.in_memory_zone else nlp.memory_zone()
+    vocab: Any = nlp.vocab
+    return nullcontext() if vocab.in_memory_zone else nlp.memory_zone()
 
 
 def fingerprint_parts(nlp: Language, pipes: Sequence[str]) -> Dict[str, str]:
@@ -153,7 +155,7 @@ def fingerprint_parts(nlp: Language, pipes: Sequence[str]) -> Dict[str, str]:
     RETURNS (Dict[str, str]): A SHA-256 digest each for weights, labels, settings,
         tokenizer, vectors and lookups, and spaCy's version.
     """
-    components = [(name, nlp.get_pipe(name)) for name in pipes]
+    components: List[Tuple[str, Any]] = [(name, nlp.get_pipe(name)) for name in pipes]
     weights = [d for _, p in components for d in parameter_digests(p)]
     settings = {name: [nlp.get_pipe_config(name), _cfg(p)] for name, p in components}
     return {

@@ -61,5 +61,5 @@ def test_scorer_flood_is_new_entities_per_thousand_words():
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_scorer_harmonic_mean_punishes_the_worse(a, b):
     mean = scorer.harmonic_mean(a, b)
-    assert 0 <= mean <= 1 and mean <= 2 * min(a, b)
+    assert 0 <= mean <= 1 + 1e-9 and mean <= 2 * min(a, b) + 1e-9
     assert scorer.harmonic_mean(0, b) == 0 == scorer.harmonic_mean(a, 0)

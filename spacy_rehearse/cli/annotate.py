@@ -87,6 +87,7 @@ def annotate_pool(base: str, pool: Path, *, component: str, cache: Path) -> DocB
         shards: List = list(annotate(texts, teacher, store, on_progress=bar.update))
     for shard in shards:
         data = store.get(shard.key)
+        assert data is not None  # it was written or read a moment ago
         for doc in DocBin().from_bytes(data).get_docs(vocab):
             doc_bin.add(doc)
     return doc_bin

@@ -65,7 +65,7 @@ def convert_cli(
     with fail_on(ValueError, OSError, ImportError):
         nlp = spacy.load(base) if base else spacy.blank(lang)
         converted = convert_prodigy(input_file, nlp)
-        train, dev = converted.docs, []
+        train, dev = converted.docs, converted.docs[:0]
         if dev_file is not None:
             train, dev = split_off(converted.docs, dev_share)
             _write(dev_file, dev)
