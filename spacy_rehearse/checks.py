@@ -10,12 +10,17 @@ FACTORY = "rehearsal"
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
-def check_settings(ratio: float, heldout: float) -> None:
+def check_settings(ratio: float, soft: float, heldout: float) -> None:
     """Raise a ValueError if a number is out of its range."""
     if ratio < 0:
         raise ValueError(
             f"[components.rehearsal] ratio is {ratio}: silver words per gold word "
             "can't be negative (0 turns silver off)"
+        )
+    if soft < 0:
+        raise ValueError(
+            f"[components.rehearsal] soft is {soft}: the weight of distillation can't "
+            "be negative (0 turns it off)"
         )
     if not 0 < heldout < 1:
         raise ValueError(

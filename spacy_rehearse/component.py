@@ -23,6 +23,7 @@ DEFAULT_CONFIG = """
 [rehearsal]
 component = "ner"
 ratio = 3.0
+soft = 1.0
 """
 
 
@@ -32,7 +33,7 @@ ratio = 3.0
     default_score_weights=SCORE_WEIGHTS,
 )
 def make_rehearsal(
-    nlp: Language, name: str, component: str, ratio: float
+    nlp: Language, name: str, component: str, ratio: float, soft: float
 ) -> "Rehearsal":
     """Create the rehearsal component. It loads nothing: `initialize` does the work.
 
@@ -40,8 +41,9 @@ def make_rehearsal(
     name (str): The name of the instance.
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
+    soft (float): Weight of distillation on the teacher's scores, 0 for none.
     """
-    return Rehearsal(nlp, name, component=component, ratio=ratio)
+    return Rehearsal(nlp, name, component=component, ratio=ratio, soft=soft)
 
 
 class Rehearsal(Pipe):
@@ -56,6 +58,7 @@ class Rehearsal(Pipe):
     name (str): The name of the instance.
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
+    soft (float): Weight of distillation on the teacher's scores, 0 for none.
     """
 
     hide_labels = True
@@ -67,11 +70,13 @@ class Rehearsal(Pipe):
         *,
         component: str = "ner",
         ratio: float = 3.0,
+        soft: float = 1.0,
     ) -> None:
         self.nlp: Any = nlp  # None only in a worker process
         self.name = name
         self.component = component
         self.ratio = ratio
+        self.soft = soft
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
         self.session: Optional[Session] = None
@@ -127,6 +132,7 @@ class Rehearsal(Pipe):
             name=self.name,
             component=self.component,
             ratio=self.ratio,
+            soft=self.soft,
             teacher=teacher,
             pool=pool,
             labels=labels,
@@ -225,10 +231,11 @@ class Rehearsal(Pipe):
         return self._load(srsly.read_json(util.ensure_path(path) / "cfg"))
 
     def _cfg(self) -> Dict[str, Any]:
-        return {"component": self.component, "ratio": self.ratio}
+        return {"component": self.component, "ratio": self.ratio, "soft": self.soft}
 
     def _load(self, cfg: Dict[str, Any]) -> "Rehearsal":
         self.component, self.ratio = cfg["component"], cfg["ratio"]
+        self.soft = cfg["soft"]
         return self
 
     def __reduce__(self):

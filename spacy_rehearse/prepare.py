@@ -2,6 +2,7 @@
 
 import logging
 import random
+import warnings
 from hashlib import sha256
 from pathlib import Path
 from typing import (
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from . import about, checks
 from .cache import SilverCache
 from .completion import place_entities
+from .distillation import can_distil
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
@@ -48,6 +50,7 @@ def prepare(
     name: str,
     component: str,
     ratio: float,
+    soft: float,
     teacher: str,
     pool: PoolT,
     labels: Optional[Sequence[str]],
@@ -63,6 +66,7 @@ def prepare(
     name (str): The name of the rehearsal component.
     component (str): The pipe that learns. The new labels are added to it.
     ratio (float): Silver words per gold word.
+    soft (float): Weight of distillation, 0 for none.
     teacher (str): Package name or path of the original pipeline.
     pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
@@ -75,7 +79,7 @@ def prepare(
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
-    checks.check_settings(ratio, heldout)
+    checks.check_settings(ratio, soft, heldout)
     checks.check_pipeline(nlp, name, component, frozen)
     gold = read_gold(get_examples, nlp)
     check_listeners(nlp, component, frozen, annotating, gold.examples)
@@ -102,14 +106,17 @@ def prepare(
         interleaver=Interleaver(silver, ratio),
         gold_entities=gold_entities,
         mentions=learn_mentions(gold.examples, authority, nlp),
+        soft=_soft(nlp.get_pipe(component), loaded, soft),
         upstream=upstream_of(nlp, component),
         frozen=frozen,
         annotating=tuple(
             x for x in required_pipes(nlp, component, annotating) if x in annotating
         ),
     )
-    settings = {"component": component, "ratio": ratio, "heldout": heldout}
-    session.about = _about(session, shards, split, {**settings, "seed": seed})
+    settings = {"component": component, "ratio": ratio, "soft": session.soft}
+    session.about = _about(
+        session, shards, split, {**settings, "heldout": heldout, "seed": seed}
+    )
     _log(session, split, gold)
     return session
 
@@ -139,6 +146,18 @@ def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> 
     # spaCy keeps a copy of the weights for nlp.rehearse, which nobody calls here.
     if getattr(pipe, "_rehearsal_model", None) is not None:
         pipe._rehearsal_model = None
+
+
+def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
+    """The weight of distillation, or 0 where there are no scores to distil."""
+    if weight and not can_distil(pipe):
+        warnings.warn(
+            f"component {teacher.component!r} does not score actions one by one: "
+            "silver is learnt without distillation (soft = 0)",
+            stacklevel=2,
+        )
+        return 0.0
+    return weight
 
 
 def made_by(teacher: Teacher) -> Dict[str, Any]:

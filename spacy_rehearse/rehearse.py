@@ -2,17 +2,19 @@
 
 import warnings
 from collections import Counter
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from .completion import complete
+from .distillation import update_softly
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .session import Session
 from .silver import SilverText, to_examples
-from .teacher import zone
+from .teacher import Teacher, zone
 
 COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
 
@@ -68,11 +70,14 @@ def learn_silver(
     """
     if not silver:
         return 0.0
-    component = session.teacher.component
-    learning = {component, *session.upstream} - set(session.frozen)
-    losses: Dict[str, float] = {}
-    # In a memory zone the words of the pool leave no trace in the vocab.
-    with zone(nlp), only_listener(nlp, session.upstream, component):
+    teacher, component = session.teacher, session.teacher.component
+    losses: Dict[str, float] = {component: 0.0}
+    # In memory zones the words of the pool leave no trace in the vocabs.
+    with (
+        zone(nlp),
+        zone(teacher.nlp),
+        only_listener(nlp, session.upstream, component),
+    ):
         examples = to_examples(
             nlp,
             silver,
@@ -80,11 +85,38 @@ def learn_silver(
             mentions=session.mentions,
             annotating=session.annotating,
         )
-        nlp.update(
-            examples,
-            drop=drop,
-            sgd=False,  # type: ignore[arg-type]
-            losses=losses,
-            exclude=[name for name in nlp.pipe_names if name not in learning],
-        )
-    return losses.get(component, 0.0)
+        # What nlp.update does first, for the pipes that this one can't do without.
+        for name in session.upstream:
+            if name not in session.frozen:
+                shared: Any = nlp.get_pipe(name)
+                shared.update(examples, drop=drop, losses=losses)
+        learner: Any = nlp.get_pipe(component)
+        docs = _as_teacher_sees(teacher, examples) if session.soft else None
+        if docs is None:
+            learner.update(examples, drop=drop, losses=losses)
+        else:
+            update_softly(
+                learner,
+                teacher.nlp.get_pipe(component),
+                examples,
+                docs,
+                weight=session.soft,
+                authority=session.labels,
+                drop=drop,
+                losses=losses,
+            )
+    return losses[component]
+
+
+def _as_teacher_sees(
+    teacher: Teacher, examples: Sequence[Example]
+) -> Optional[List[Doc]]:
+    """The docs for the teacher. None if its tokenizer splits one of them otherwise."""
+    docs = [teacher.nlp.make_doc(eg.reference.text) for eg in examples]
+    for doc, eg in zip(docs, examples, strict=True):
+        if [t.idx for t in doc] != [t.idx for t in eg.reference]:
+            return None
+    for name in teacher.pipes[:-1]:
+        pipe: Any = teacher.nlp.get_pipe(name)
+        docs = list(pipe.pipe(docs))
+    return docs

@@ -22,6 +22,7 @@ class Session:
     interleaver (Interleaver): Where the silver of an update comes from.
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
+    soft (float): Weight of distillation, 0 for none.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
@@ -34,6 +35,7 @@ class Session:
     interleaver: Interleaver
     gold_entities: Dict[str, Tuple[Entity, ...]]
     mentions: PhraseMatcher
+    soft: float
     upstream: List[str]
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]

@@ -261,3 +261,47 @@ def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus
     rehearsal._compared = True  # the teacher has no such sentencizer: they do differ
     nlp.update(examples, sgd=False, annotates=["sentencizer"])
     assert rehearsal.counts["mended"] > 0
+
+
+def test_component_only_the_recognisers_entities_become_silver(base, corpus, tmp_path):
+    teacher = spacy.load(base)
+    ruler = teacher.add_pipe("entity_ruler", config={"overwrite_ents": True})
+    ruler.add_patterns([{"label": "RULED", "pattern": [{"IS_TITLE": True}]}])
+    teacher.to_disk(tmp_path / "ruled")
+    nlp, examples = initialized(base, corpus, teacher=str(tmp_path / "ruled"))
+    nlp.update(examples, sgd=False)
+    assert "RULED" not in nlp.get_pipe("ner").labels
+    heldout = nlp.get_pipe("rehearsal").session.heldout
+    labels = {label for item in heldout for _, _, label in item.entities}
+    assert labels == {"PERSON", "ORG"}
+
+
+def test_component_teacher_has_a_vocab_of_its_own(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    teacher = nlp.get_pipe("rehearsal").session.teacher
+    assert teacher.nlp.vocab is not nlp.vocab
+    assert teacher.nlp.get_pipe("ner").model is not nlp.get_pipe("ner").model
+    assert "GADGET" not in teacher.nlp.get_pipe("ner").labels
+
+
+def test_component_tells_nothing_of_the_pool(base, corpus, caplog, capfd):
+    caplog.set_level("DEBUG")
+    nlp, examples = initialized(base, corpus)
+    nlp.update(examples[:8], sgd=False)
+    nlp.evaluate(examples[:8])
+    told = caplog.text + "".join(capfd.readouterr())
+    assert "270 silver texts to train on" in told
+    for line in (corpus / "pool.jsonl").read_text().splitlines():
+        assert line[10:-3] not in told
+
+
+def test_component_memory_of_gold_is_bounded(base, corpus, monkeypatch):
+    from spacy_rehearse import session
+
+    nlp, _ = initialized(base, corpus)
+    monkeypatch.setattr(session, "MOST_REMEMBERED", 0)
+    ours = nlp.get_pipe("rehearsal").session
+    n_known = len(ours.gold_entities)
+    (found,) = ours.entities_in(["the firm Acme Corp rain ."])
+    assert [label for _, _, label in found] == ["ORG"]
+    assert len(ours.gold_entities) == n_known
