@@ -7,8 +7,9 @@ Data flows one way, and each module is one step of it:
     silver    texts with the teacher's labels, cached in shards    (silver.py, cache.py)
     split     held-out texts, free of near-duplicates, set aside   (heldout.py)
     gold      mended, completed with the teacher's labels   (gold.py, completion.py)
+    mentions  where silver must say nothing: the new concept   (mentions.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
-    train     both gradients in one step                           (component.py)
+    train     both gradients in one step       (rehearse.py, distillation.py)
     score     new labels, retention, flood                         (scorer.py)
     export    an ordinary pipeline, without this plugin            (export.py)
 
