@@ -84,6 +84,7 @@ def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, Any]
             "factory": "rehearsal",
             "component": component,
             "ratio": recipe.RATIO,
+            "soft": recipe.SOFT,
         }
     for name in nlp.component_names:
         components[name] = {"source": "${paths.base}"}

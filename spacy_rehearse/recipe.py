@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 # As much silver as gold. More keeps a little more of the old labels and slows down the
 # learning of the new ones (and the training) a lot.
 RATIO = 1.0
+SOFT = 1.0  # with it, old labels drift less and the new one is learnt as well
 GOLD_WORDS = 500  # a batch
 EPOCHS = 7  # passes over the gold: more learn more of the new and keep less
 FEWEST_STEPS, MOST_STEPS = 300, 20_000

@@ -18,12 +18,13 @@ from .util import NER, SHARED, make_docs, train_base
 def attempt(base, corpus, monkeypatch):
     """Initialize with one thing wrong; nothing must be annotated by then."""
 
-    def attempt(nlp=None, *, match, annotates=False, ratio=3.0, examples=None, **wrong):
+    def attempt(nlp=None, *, match, annotates=False, examples=None, **wrong):
         if not annotates:
             monkeypatch.setattr(silver, "annotate_batch", None)
         nlp = nlp or spacy.load(base)
         if "rehearsal" not in nlp.pipe_names:
-            nlp.add_pipe("rehearsal", first=True, config={"ratio": ratio})
+            config = {key: wrong.pop(key) for key in ("ratio", "soft") if key in wrong}
+            nlp.add_pipe("rehearsal", first=True, config=config)
         settings = {
             "teacher": str(base),
             "pool": create_raw_text_v1(corpus / "pool.jsonl"),
@@ -44,6 +45,7 @@ def attempt(base, corpus, monkeypatch):
         ({"teacher": "no_such_model"}, "can't find the teacher 'no_such_model'"),
         ({"labels": ["GADGIT"]}, r"\['GADGIT'\] never occur in the gold"),
         ({"ratio": -0.5}, r"ratio is -0.5"),
+        ({"soft": -1.0}, r"soft is -1.0"),
         ({"heldout": 1.5}, r"heldout is 1.5"),
         (
             {"pool": create_raw_text_v1("nowhere.jsonl")},

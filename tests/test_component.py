@@ -243,6 +243,19 @@ def test_component_works_with_beam_ner_and_without_upper_layer(tmp_path, corpus)
     assert loop(nlp, examples, n_updates=4)["rehearsal"] > 0
 
 
+def test_component_without_scores_to_distil_learns_hard_silver(
+    base, corpus, monkeypatch
+):
+    from spacy_rehearse import prepare
+
+    monkeypatch.setattr(prepare, "can_distil", lambda pipe: False)
+    with pytest.warns(UserWarning, match="without distillation") as caught:
+        nlp, examples = initialized(base, corpus)
+        nlp.update(examples[:8], sgd=False)
+    assert len(caught) == 1
+    assert nlp.update(examples[8:16], sgd=False)["rehearsal"] > 0
+
+
 def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus):
     nlp = spacy.load(base)
     nlp.add_pipe("sentencizer", first=True, config={"punct_chars": ["Bob", "Acme"]})

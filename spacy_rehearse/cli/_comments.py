@@ -15,6 +15,7 @@ COMMENTS = {
         "Labels raw text with the original pipeline and trains on it beside the gold.",
     ],
     "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
+    "soft =": ["Weight of distillation: the teacher's scores, not just its choice."],
     "replace_listeners =": [
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
