@@ -117,6 +117,8 @@ def clear(path: Path) -> int:
     RETURNS (int): How many shards were removed.
     RAISES (ValueError): If the folder is not a silver cache.
     """
+    if not path.is_dir():
+        raise ValueError(f"{str(path)!r} does not exist: there is nothing to clear")
     if not (path / MARKER).is_file() or not (path / ".gitignore").is_file():
         raise ValueError(
             f"{str(path)!r} is not a silver cache (no {MARKER} in it): nothing removed"

@@ -1,5 +1,6 @@
 """The component `rehearsal`: the hooks by which spaCy's training loop rehearses."""
 
+import sys
 import warnings
 from collections import Counter
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
@@ -11,11 +12,12 @@ from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
+from wasabi import Printer
 
 from .evaluate import evaluate_student
 from .parity import check_parity
 from .prepare import PoolT, prepare
-from .rehearse import complete_gold, learn_silver
+from .rehearse import complete_gold, learn_silver, start_averages
 from .scorer import SCORE_WEIGHTS
 from .session import Session
 
@@ -126,6 +128,7 @@ class Rehearsal(Pipe):
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
+        tell("Labelling the pool with the teacher: it takes a while, once")
         self.session = prepare(
             self.nlp,
             get_examples,
@@ -140,6 +143,8 @@ class Rehearsal(Pipe):
             cache=cache,
         )
         self._compared = False
+        for line in self.session.summary:
+            tell(line)
 
     def update(
         self,
@@ -173,10 +178,11 @@ class Rehearsal(Pipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Nothing to do yet, but to notice when it is called too early.
+        """Let averages start at the weights; notice when it is called too early.
 
         sgd (Optimizer): The optimizer.
         """
+        start_averages(self.nlp, self._require_session(), sgd)
         losses, self._losses = self._losses, None
         if losses is not None and self.component not in losses:
             warnings.warn(
@@ -241,6 +247,11 @@ class Rehearsal(Pipe):
     def __reduce__(self):
         # Worker processes of nlp.pipe get the settings, not teacher and silver.
         return _unpickle, (self.name, self._cfg())
+
+
+def tell(line: str) -> None:
+    """Show a line on stderr, where progress bars are shown, too."""
+    sys.stderr.write(f"{Printer(no_print=True).info(line)}\n")
 
 
 def _pass_through(model: Model, X: Any, is_train: bool):

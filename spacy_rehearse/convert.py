@@ -1,5 +1,6 @@
 """Conversion of gold from annotation tools to spaCy's binary format."""
 
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
@@ -15,16 +16,20 @@ class Converted(NamedTuple):
     """What became of an annotation file.
 
     docs (List[Doc]): The accepted texts.
-    n_entities (int): Number of entities in them.
+    labels (Counter): Number of entities in them by label.
     n_skipped (int): Records that the annotator rejected or ignored.
     problems (List[str]): Spans that do not fall on tokens, or overlap another, by
         line. Their tokens are left as missing annotation.
     """
 
     docs: List[Doc]
-    n_entities: int
+    labels: Counter
     n_skipped: int
     problems: List[str]
+
+    @property
+    def n_entities(self) -> int:
+        return self.labels.total()
 
 
 def convert_prodigy(path: Path, nlp: Language) -> Converted:
@@ -54,7 +59,8 @@ def convert_prodigy(path: Path, nlp: Language) -> Converted:
             f"{path} holds no accepted record ({n_skipped} rejected or ignored): "
             "nothing to convert"
         )
-    return Converted(docs, sum(len(d.ents) for d in docs), n_skipped, problems)
+    labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    return Converted(docs, labels, n_skipped, problems)
 
 
 def split_off(docs: List[Doc], share: float) -> Tuple[List[Doc], List[Doc]]:

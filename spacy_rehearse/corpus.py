@@ -60,7 +60,8 @@ def create_raw_text_v1(
         def on_invalid(message: str) -> None:
             if not skip_invalid:
                 raise ValueError(
-                    f"{message}. Mend the line, or set skip_invalid = true to skip it"
+                    f"{message}. Mend the line, or skip such lines: skip_invalid = "
+                    "true in [initialize.components.rehearsal.pool], or --skip-invalid"
                 )
             counts["invalid"] += 1
 

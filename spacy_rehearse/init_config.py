@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-import spacy
 from spacy.language import Language
 from spacy.util import CONFIG_SECTION_ORDER
 from thinc.api import Config
 
 from . import recipe
+from .gold import resolve_labels
 from .listeners import upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
-from .teacher import check_recogniser
+from .teacher import check_recogniser, load_pipeline
 
 
 def make_config(
@@ -35,10 +35,13 @@ def make_config(
     component (str): The name of the base's entity recogniser.
     gpu (bool): Whether to train on a GPU.
     RETURNS (Config): The config, filled.
-    RAISES (ValueError): If the base has no such component.
+    RAISES (ValueError): If the base has no such component, or the gold no new label.
     """
-    nlp = spacy.load(base)
+    nlp = load_pipeline(base, "base", "--base")
     check_recogniser(nlp, component, f"base {base!r}")
+    recogniser: Any = nlp.get_pipe(component)
+    gold = recipe.measure_gold(train)
+    resolve_labels(labels, gold.labels, recogniser.labels)
     rehearse = pool is not None
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
@@ -47,7 +50,7 @@ def make_config(
         "nlp": _nlp_section(nlp, names),
         "components": _components(nlp, component, rehearse),
         "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
-        "training": _training(nlp, component, recipe.measure_gold(train), rehearse),
+        "training": _training(nlp, component, gold, rehearse),
         "initialize": _initialize(nlp, labels, pool),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.

@@ -1,6 +1,5 @@
 """Preparation: from teacher, pool and gold to all that the training needs."""
 
-import logging
 import random
 import warnings
 from hashlib import sha256
@@ -37,8 +36,6 @@ from .teacher import (
     required_pipes,
     zone,
 )
-
-logger = logging.getLogger("spacy.rehearse")
 
 PoolT = Callable[[Language], Iterator[str]]
 
@@ -117,7 +114,7 @@ def prepare(
     session.about = _about(
         session, shards, split, {**settings, "heldout": heldout, "seed": seed}
     )
-    _log(session, split, gold)
+    session.summary = _summary(session, shards, split, gold)
     return session
 
 
@@ -232,18 +229,13 @@ def _about(
     }
 
 
-def _log(session: Session, split: Split, gold: Gold) -> None:
-    logger.info(
-        "Rehearsal: learning %s from %d gold texts, keeping %d labels of %s",
-        ", ".join(session.labels),
-        len(gold.examples),
-        len(session.old_labels),
-        session.teacher.name,
-    )
-    logger.info(
-        "Rehearsal: %d silver texts to train on, %d held out, %d near-duplicates left "
-        "out",
-        split.n_training,
-        len(split.heldout),
-        split.n_left_out,
-    )
+def _summary(
+    session: Session, shards: Sequence[Shard], split: Split, gold: Gold
+) -> List[str]:
+    n_cached = sum(shard.n_texts for shard in shards if not shard.is_new)
+    return [
+        f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
+        f"keeping {len(session.old_labels)} labels of {session.teacher.name}",
+        f"Silver: {split.n_training} texts to train on, {len(split.heldout)} held out, "
+        f"{split.n_left_out} near-duplicates left out ({n_cached} from the cache)",
+    ]

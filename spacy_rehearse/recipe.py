@@ -1,8 +1,9 @@
 """The recipe: training settings, chosen by measurement on dev sets."""
 
 import math
+from collections import Counter
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Any, Dict, NamedTuple
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
@@ -29,26 +30,33 @@ class GoldSize(NamedTuple):
 
     n_docs (int): Number of texts.
     n_words (int): Number of tokens.
+    labels (Counter): Number of entities by label.
     """
 
     n_docs: int
     n_words: int
+    labels: Counter
 
 
 def measure_gold(path: Path) -> GoldSize:
-    """Count docs and tokens of a .spacy file, or of a folder of them.
+    """Count docs, tokens and entities of a .spacy file, or of a folder of them.
 
     path (Path): The file or folder.
     RETURNS (GoldSize): The counts.
-    RAISES (ValueError): If it holds no doc.
+    RAISES (ValueError): If it is of another format or holds no doc.
     """
     files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
-    lengths = [
-        len(doc) for file in files for doc in DocBin().from_disk(file).get_docs(Vocab())
-    ]
-    if not lengths:
+    if not all(file.suffix == ".spacy" for file in files):
+        raise ValueError(
+            f"{path} is not a .spacy file: convert it with `python -m spacy rehearse "
+            "convert` (Prodigy) or `python -m spacy convert` (CoNLL, IOB, JSON)"
+        )
+    vocab = Vocab()
+    docs = [doc for file in files for doc in DocBin().from_disk(file).get_docs(vocab)]
+    if not docs:
         raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
-    return GoldSize(len(lengths), sum(lengths))
+    labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    return GoldSize(len(docs), sum(len(doc) for doc in docs), labels)
 
 
 def training_length(n_words: int) -> Dict[str, int]:
@@ -68,8 +76,8 @@ def training_length(n_words: int) -> Dict[str, int]:
     }
 
 
-def batcher() -> Dict[str, object]:
-    """RETURNS (Dict[str, object]): The [training.batcher] block: words of gold."""
+def batcher() -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The [training.batcher] block: words of gold."""
     return {
         "@batchers": "spacy.batch_by_words.v1",
         "size": GOLD_WORDS,
@@ -79,13 +87,13 @@ def batcher() -> Dict[str, object]:
     }
 
 
-def optimizer(max_steps: int, *, transformer: bool) -> Dict[str, object]:
+def optimizer(max_steps: int, *, transformer: bool) -> Dict[str, Any]:
     """Make the [training.optimizer] block.
 
-    max_steps (int): Number of updates: the learning rate falls to 0 at the last.
+    max_steps (int): Number of updates.
     transformer (bool): Whether a transformer is fine-tuned.
-    RETURNS (Dict[str, object]): The block. Averaged parameters keep more of the old
-        labels.
+    RETURNS (Dict[str, Any]): The block. Averaged parameters keep more of the old
+        labels; the learning rate falls to 0 at the last update.
     """
     return {
         "@optimizers": "Adam.v1",

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
@@ -120,3 +121,26 @@ def _as_teacher_sees(
         pipe: Any = teacher.nlp.get_pipe(name)
         docs = list(pipe.pipe(docs))
     return docs
+
+
+def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> None:
+    """Let averaged parameters start at the weights.
+
+    Thinc starts them at zero (Optimizer._step), and scores the first checkpoints with
+    weights that are shrunk: as if the student had forgotten a fifth already.
+
+    nlp (Language): The student.
+    session (Session): The training run.
+    optimizer (Optimizer): The optimizer, changed in place. Averages that it has already
+        are left alone.
+    """
+    averages = getattr(optimizer, "averages", None)
+    if averages is None:
+        return
+    for name in {session.teacher.component, *session.upstream} - set(session.frozen):
+        pipe: Any = nlp.get_pipe(name)
+        for node in pipe.model.walk():
+            for param in node.param_names:
+                key = (node.id, param)
+                if node.has_param(param) and key not in averages:
+                    averages[key] = node.get_param(param).copy()

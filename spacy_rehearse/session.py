@@ -27,6 +27,7 @@ class Session:
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
+    summary (List[str]): What a user wants to read before the training.
     """
 
     teacher: Teacher
@@ -40,6 +41,7 @@ class Session:
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]
     about: Dict[str, Any] = field(default_factory=dict)
+    summary: List[str] = field(default_factory=list)
 
     @property
     def old_labels(self) -> Tuple[str, ...]:

@@ -50,12 +50,14 @@ class Shard(NamedTuple):
     n_texts (int): Number of texts.
     n_words (int): Number of tokens.
     labels (Counter): Number of entities by label.
+    is_new (bool): Whether it was annotated just now, and not found in the cache.
     """
 
     key: str
     n_texts: int
     n_words: int
     labels: Counter
+    is_new: bool = False
 
 
 def annotate(
@@ -80,13 +82,15 @@ def annotate(
     while batch := list(islice(texts, shard_size)):
         key = text_digest(batch)
         silver = _read_whole(cache, key, teacher, len(batch))
+        is_new = silver is None
         if silver is None:
             data = annotate_batch(batch, teacher)
             silver = unpack(data, teacher)
             cache.put(key, data, n_texts=len(batch))
         labels = Counter(label for item in silver for _, _, label in item.entities)
         on_progress(len(batch))
-        yield Shard(key, len(batch), sum(s.n_words for s in silver), labels)
+        n_words = sum(item.n_words for item in silver)
+        yield Shard(key, len(batch), n_words, labels, is_new)
 
 
 def read_shard(shard: Shard, teacher: Teacher, cache: SilverCache) -> List[SilverText]:

@@ -50,15 +50,8 @@ def load_teacher(
     RAISES (ValueError): If it can't be loaded, lacks the component, or if that is
         not an entity recogniser.
     """
-    try:
-        # Never vocab=nlp.vocab: it would overwrite the student's vectors.
-        nlp = spacy.load(source)
-    except OSError as e:
-        raise ValueError(
-            f"can't find the teacher {str(source)!r}: set `teacher` in "
-            "[initialize.components.rehearsal] to an installed package (see `python "
-            "-m spacy download`) or to the folder of a saved pipeline"
-        ) from e
+    setting = "`teacher` in [initialize.components.rehearsal]"
+    nlp = load_pipeline(source, "teacher", setting)
     check_recogniser(nlp, component, f"teacher {str(source)!r}")
     pipes = tuple(required_pipes(nlp, component, annotating))
     for name in set(pipes) & set(nlp.disabled):
@@ -67,6 +60,26 @@ def load_teacher(
     labels = tuple(sorted(recogniser.labels))
     parts = fingerprint_parts(nlp, pipes)
     return Teacher(nlp, component, pipes, labels, _digest(json.dumps(parts)))
+
+
+def load_pipeline(source: str, whose: str, setting: str) -> Language:
+    """Load a pipeline, with a vocab of its own.
+
+    source (str): A package name or a path.
+    whose (str): What to call it in the error.
+    setting (str): Where it was named.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): If there is none of that name.
+    """
+    try:
+        # Never vocab=nlp.vocab: it would overwrite the student's vectors.
+        return spacy.load(source)
+    except OSError as e:
+        raise ValueError(
+            f"can't find the {whose} {str(source)!r}: set {setting} to an installed "
+            "package (see `python -m spacy download`) or to the folder of a saved "
+            "pipeline"
+        ) from e
 
 
 def check_recogniser(nlp: Language, component: str, whose: str) -> None:
@@ -79,7 +92,8 @@ def check_recogniser(nlp: Language, component: str, whose: str) -> None:
     if component not in nlp.component_names:
         raise ValueError(
             f"{whose} has no component {component!r}, only {nlp.component_names}: "
-            "set `component` in [components.rehearsal] to its entity recogniser"
+            "name its entity recogniser as `component` in [components.rehearsal], or "
+            "with --component"
         )
     pipe, meta = nlp.get_pipe(component), nlp.get_pipe_meta(component)
     if "doc.ents" not in meta.assigns or not getattr(pipe, "is_trainable", False):

@@ -1,10 +1,11 @@
 import os
 from pathlib import Path
 
+import numpy
 import pytest
 import spacy
 
-from .util import NER, SHARED, train_base, write_corpus
+from .util import NER, SHARED, train_base, with_embedding, write_corpus
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,19 @@ def base(tmp_path_factory):
 def shared_base(tmp_path_factory):
     """A base whose tagger and NER share a tok2vec."""
     return train_base(SHARED, tmp_path_factory.mktemp("base") / "shared")
+
+
+@pytest.fixture(scope="session")
+def vectors_base(tmp_path_factory):
+    """A base whose NER reads static vectors."""
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = numpy.random.default_rng(0)
+    nlp = spacy.blank("en")
+    for word in "mister doctor firm company device gadget Ana Acme".split():
+        nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
+    nlp.to_disk(folder / "vectors")
+    config = with_embedding(["NORM", "SHAPE"], str(folder / "vectors"))
+    return train_base(config, folder / "base", n_updates=40)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,5 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
-import json
-
-import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -11,7 +8,7 @@ from spacy.training import Corpus, Example
 from spacy_rehearse import silver
 from spacy_rehearse.corpus import create_raw_text_v1
 
-from .util import NER, SHARED, make_docs, train_base
+from .util import NER, SHARED, make_docs, train_base, with_embedding
 
 
 @pytest.fixture
@@ -112,41 +109,6 @@ def test_bad_frozen_target(attempt, base):
     nlp = spacy.load(base)
     nlp.config["training"]["frozen_components"] = ["ner"]
     attempt(nlp, match="'ner' learns the new labels, but stands in.*frozen_components")
-
-
-def with_embedding(attrs, vectors):
-    """The config of a recogniser that sees just these attributes of a word."""
-    start = NER.index("@architectures", NER.index("model.tok2vec"))
-    rows = [500] * len(attrs)
-    return f"""{NER[:start]}@architectures = "spacy.Tok2Vec.v2"
-[components.ner.model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
-width = 32
-attrs = {json.dumps(attrs)}
-rows = {rows}
-include_static_vectors = {json.dumps(vectors is not None)}
-[components.ner.model.tok2vec.encode]
-@architectures = "spacy.MaxoutWindowEncoder.v2"
-width = 32
-depth = 2
-window_size = 1
-maxout_pieces = 2
-[initialize]
-vectors = {json.dumps(vectors)}
-"""
-
-
-@pytest.fixture(scope="module")
-def vectors_base(tmp_path_factory):
-    """A base whose NER reads static vectors."""
-    folder = tmp_path_factory.mktemp("vectors")
-    rng = numpy.random.default_rng(0)
-    nlp = spacy.blank("en")
-    for word in "mister doctor firm company device gadget Ana Acme".split():
-        nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
-    nlp.to_disk(folder / "vectors")
-    config = with_embedding(["NORM", "SHAPE"], str(folder / "vectors"))
-    return train_base(config, folder / "base", n_updates=40)
 
 
 def without_vectors(base):

@@ -69,14 +69,15 @@ def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
     "args,words",
     [
         (("annotate", "base"), "Give BASE, POOL and OUTPUT_FILE"),
-        (("annotate", "--clear", "nowhere"), "is not a silver cache"),
+        (("annotate", "--clear", "nowhere"), "'nowhere' does not exist"),
+        (("convert", "good.jsonl", "out.jsonl"), "so call it .spacy"),
         (("annotate", "no_model", "pool.jsonl", "out"), "can't find the teacher"),
         (("convert", "nowhere.jsonl", "out.spacy"), "Can't find nowhere.jsonl"),
         (("convert", "bad.jsonl", "out.spacy"), "line 2: not a JSON record"),
         (("convert", "none.jsonl", "out.spacy"), "no accepted record (1 rejected"),
         (
             ("convert", "good.jsonl", "o.spacy", "--dev-share", "2"),
-            "--dev-share is 2.0",
+            "is 2.0",
         ),
     ],
 )
@@ -131,3 +132,55 @@ def test_cli_convert_splits_and_converts(spacy_cli, workdir):
     for doc in train + dev:
         assert [(e.text, e.label_) for e in doc.ents] == [("Xanax", "DRUG")]
         assert {t.ent_iob_ for t in doc} == {"O", "B"}
+
+
+def test_cli_init_config_finds_mistakes_before_the_training(
+    spacy_cli, base, corpus, workdir
+):
+    (workdir / "bad.txt").write_bytes(b"fine\n\xff\n")
+    paths = {
+        "--base": base,
+        "--train": corpus / "train.spacy",
+        "--dev": corpus / "dev.spacy",
+        "--pool": corpus / "pool.jsonl",
+    }
+    for option, value, words in [
+        ("--base", "no_model", "can't find the base 'no_model': set --base"),
+        ("--labels", "GADGIT", "['GADGIT'] never occur in the gold"),
+        ("--dev", corpus / "train.spacy", "--train and --dev are the same"),
+        ("--pool", "bad.txt", "line 2: not UTF-8"),
+        ("--train", corpus / "pool.jsonl", "is not a .spacy file: convert it with"),
+        ("--component", "nerr", "has no component 'nerr'"),
+    ]:
+        chosen = {**paths, option: value}
+        args = [part for pair in chosen.items() for part in pair]
+        done = spacy_cli("init-config", "c.cfg", *args)
+        assert done.exit_code == 1, option
+        assert words in " ".join(done.stdout.split()), option
+        assert not (workdir / "c.cfg").exists()
+
+
+def test_cli_annotate_interrupted_goes_on(
+    spacy_cli, base, corpus, workdir, monkeypatch
+):
+    from spacy_rehearse import silver
+
+    real, calls = silver.annotate_batch, []
+
+    def interrupted(texts, teacher):
+        calls.append(len(texts))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(texts, teacher)
+
+    smaller = {**silver.annotate.__kwdefaults__, "shard_size": 100}
+    monkeypatch.setattr(silver.annotate, "__kwdefaults__", smaller)
+    monkeypatch.setattr(silver, "annotate_batch", interrupted)
+    args = ("annotate", base, corpus / "pool.jsonl", "silver.spacy")
+    done = spacy_cli(*args)
+    assert done.exit_code == 130
+    assert "kept in .rehearsal_cache" in " ".join(done.stdout.split())
+    assert not (workdir / "silver.spacy").exists()
+    done = spacy_cli(*args)
+    assert done.exit_code == 0 and "300 texts, 100 from the cache" in done.stdout
+    assert calls == [100, 100, 100, 100]

@@ -303,7 +303,7 @@ def test_component_tells_nothing_of_the_pool(base, corpus, caplog, capfd):
     nlp.update(examples[:8], sgd=False)
     nlp.evaluate(examples[:8])
     told = caplog.text + "".join(capfd.readouterr())
-    assert "270 silver texts to train on" in told
+    assert "Silver: 270 texts to train on" in told
     for line in (corpus / "pool.jsonl").read_text().splitlines():
         assert line[10:-3] not in told
 

@@ -44,7 +44,7 @@ def test_train_naive_forgets_and_rehearsal_does_not(run, base):
     "settings",
     [
         {"training__max_epochs": -1},
-        {"training__max_epochs": 3, "training__max_steps": 0},
+        {"training__max_epochs": 10, "training__max_steps": 0},
         {"training__accumulate_gradient": 2},
         {"initialize__components__rehearsal__cache": None},
     ],
@@ -54,6 +54,13 @@ def test_train_works_with(run, base, settings):
     nlp = spacy.load(run(base, **settings) / "model-last")
     assert entities_f(nlp, OLD) > 0.8
     assert entities_f(nlp, NEW) > 0.5
+
+
+def test_train_base_with_vectors_keeps_them(run, vectors_base):
+    nlp = spacy.load(run(vectors_base, training__max_steps=20) / "model-last")
+    before = spacy.load(vectors_base)
+    assert nlp.vocab.vectors.n_keys == before.vocab.vectors.n_keys == 8
+    assert nlp("Acme")[0].vector.tolist() == before("Acme")[0].vector.tolist()
 
 
 def test_train_shared_tok2vec_with_own_copy_leaves_the_tagger_alone(run, shared_base):
@@ -110,6 +117,14 @@ def test_train_best_checkpoint_is_neither_untrained_nor_forgetful(run, base):
     scores = meta["spacy_rehearse"]["scores"]
     assert scores["rehearsal_score"] > 0.8
     assert scores["rehearsal_new_f"] > 0.7 and scores["rehearsal_retention"] > 0.8
+
+
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
+def test_train_averaged_weights_do_not_start_at_zero(run, base, capfd):
+    run(base, training__max_steps=1, training__eval_frequency=1)
+    lines = capfd.readouterr().out.splitlines()
+    (first,) = [line for line in lines if line.startswith("  0       0")]
+    assert float(first.split()[6]) > 99  # retention after one update
 
 
 def test_train_warns_if_no_checkpoint_learnt_anything(run, base):

@@ -1,5 +1,6 @@
 """Tiny data and pipelines for the tests: made in code, trained in seconds."""
 
+import json
 import random
 from pathlib import Path
 
@@ -90,6 +91,28 @@ width = 32
 """
 
 
+def with_embedding(attrs, vectors):
+    """The config of a recogniser that sees just these attributes of a word."""
+    start = NER.index("@architectures", NER.index("model.tok2vec"))
+    rows = [500] * len(attrs)
+    return f"""{NER[:start]}@architectures = "spacy.Tok2Vec.v2"
+[components.ner.model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 32
+attrs = {json.dumps(attrs)}
+rows = {rows}
+include_static_vectors = {json.dumps(vectors is not None)}
+[components.ner.model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = 32
+depth = 2
+window_size = 1
+maxout_pieces = 2
+[initialize]
+vectors = {json.dumps(vectors)}
+"""
+
+
 def make_texts(n, labels, seed, kinds=tuple(LABELS)):
     """Make n texts that mention `kinds`, with the entities of `labels` only."""
     rng = random.Random(seed)
@@ -125,13 +148,14 @@ def tag(doc):
     return doc
 
 
-def train_base(config, path, *, labels=("PERSON", "ORG"), n_updates=80, **meta):
+def train_base(config, path, *, labels=("PERSON", "ORG"), n_updates=40, **meta):
     """Train a small pipeline in a few seconds and save it."""
     fix_random_seed(0)
     nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)
     docs = make_docs(nlp, 150, labels, seed=1)
     examples = [Example(nlp.make_doc(doc.text), tag(doc)) for doc in docs]
     optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.005
     rng = random.Random(0)
     for _ in range(n_updates):
         batch = rng.sample(examples, 24)
@@ -170,7 +194,7 @@ def quick_config(base, corpus, path, *, naive=False, **settings):
         pool=None if naive else [corpus / "pool.jsonl"],
     )
     training = config["training"]
-    training.update(max_steps=60, eval_frequency=20, patience=0)
+    training.update(max_steps=40, eval_frequency=20, patience=0)
     training["batcher"]["size"] = 150
     training["optimizer"]["learn_rate"] = 0.005
     for key, value in settings.items():

@@ -22,11 +22,19 @@ COMMENTS = {
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
     "use_averages =": ["Averaged weights keep more of the old labels."],
+    "[training.optimizer.learn_rate]": [
+        "From 0 up, and down to 0 at the last update: total_steps goes with max_steps.",
+    ],
     "[training.batcher]": ["Words of gold in an update. Silver comes on top."],
-    "[training.before_to_disk]": ["Saves a pipeline that does not need the plugin."],
+    "[training.before_to_disk]": [
+        "Saves a pipeline that does not need the plugin. It keeps the base's name and",
+        "version; set name = ..., version = ... here for others.",
+    ],
     "[training.score_weights]": [
         "rehearsal_score is the harmonic mean of new F and retention. ents_f can't",
         "choose a checkpoint: dev marks new labels only. 0.0 = shown, null = hidden.",
+        "The log's REHEARSAL_... columns are, in this order, the score, new F,",
+        "retention and flood. It shows all times 100, new entities per 1,000 words too.",
     ],
     "[initialize.before_init]": [
         "Tokenizer and vocab do not come with a sourced component.",

@@ -1,7 +1,8 @@
 """`python -m spacy rehearse annotate`."""
 
+import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Optional, Tuple
 
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import DocBin
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..cache import SilverCache, clear, write_whole
-from ..corpus import create_raw_text_v1
+from ..corpus import RawTextT, create_raw_text_v1
 from ..prepare import count_texts, made_by
 from ..silver import annotate
 from ..teacher import load_teacher
@@ -20,7 +21,6 @@ from ._fail import fail_on, require_free
 
 @rehearse_cli.command("annotate")
 def annotate_cli(
-    # fmt: off
     base: Optional[str] = Arg(
         None, help="The pipeline that labels: an installed package or a path"
     ),
@@ -39,13 +39,16 @@ def annotate_cli(
     clear_cache: Optional[Path] = Opt(
         None, "--clear", help="Empty this silver cache, and do nothing else"
     ),
+    skip_invalid: bool = Opt(
+        False, "--skip-invalid", help="Skip lines of the pool that can't be read"
+    ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
-    # fmt: on
 ):
     """
     Label raw text with a pipeline's entity recogniser and save it as plain data. The
     work is kept in the silver cache, where `spacy train` finds it; an interrupted run
-    goes on where it stopped.
+    goes on where it stopped. BASE, POOL and OUTPUT_FILE are needed unless --clear is
+    given.
 
     Examples:
 
@@ -61,33 +64,44 @@ def annotate_cli(
         msg.fail("Give BASE, POOL and OUTPUT_FILE, or --clear CACHE", exits=1)
     require_free(output_file, force)
     with fail_on(ValueError, OSError):
-        doc_bin = annotate_pool(base, pool, component=component, cache=cache)
+        read = create_raw_text_v1(pool, skip_invalid=skip_invalid)
+        try:
+            doc_bin, n_new = annotate_pool(base, read, component=component, cache=cache)
+        except KeyboardInterrupt:
+            msg.fail(
+                f"Interrupted. What is labelled is kept in {cache}",
+                "Run the same command again to go on.",
+            )
+            sys.exit(130)
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, doc_bin.to_bytes())
-    msg.good(f"Labelled {len(doc_bin)} texts", output_file)
+    msg.good(f"Labelled {len(doc_bin)} texts, {len(doc_bin) - n_new} from the cache")
+    msg.text(str(output_file))
 
 
-def annotate_pool(base: str, pool: Path, *, component: str, cache: Path) -> DocBin:
+def annotate_pool(
+    base: str, read: RawTextT, *, component: str, cache: Path
+) -> Tuple[DocBin, int]:
     """Label the texts of a pool.
 
     base (str): Package name or path of the pipeline.
-    pool (Path): The raw text.
+    read (Callable[[Language], Iterator[str]]): The pool.
     component (str): The name of its entity recogniser.
     cache (Path): Folder of the silver cache.
-    RETURNS (DocBin): The labelled texts.
+    RETURNS (Tuple[DocBin, int]): The labelled texts, and how many of them were not in
+        the cache.
     """
     teacher = load_teacher(base, component)
-    read = create_raw_text_v1(pool)
     n_texts = count_texts(read(teacher.nlp))
     store = SilverCache(cache, made_by(teacher))
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
     vocab = Vocab()
     with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
         texts = read(teacher.nlp)
-        shards: List = list(annotate(texts, teacher, store, on_progress=bar.update))
+        shards = list(annotate(texts, teacher, store, on_progress=bar.update))
     for shard in shards:
         data = store.get(shard.key)
         assert data is not None  # it was written or read a moment ago
         for doc in DocBin().from_bytes(data).get_docs(vocab):
             doc_bin.add(doc)
-    return doc_bin
+    return doc_bin, sum(shard.n_texts for shard in shards if shard.is_new)

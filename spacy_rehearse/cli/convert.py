@@ -18,7 +18,6 @@ MOST_LISTED = 20
 
 @rehearse_cli.command("convert")
 def convert_cli(
-    # fmt: off
     input_file: Path = Arg(
         ..., help="Prodigy annotation: .jsonl with text, spans and answer"
     ),
@@ -45,7 +44,6 @@ def convert_cli(
         0.2, "--dev-share", help="The part that --dev sets aside, above 0 and below 1"
     ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
-    # fmt: on
 ):
     """
     Convert Prodigy's JSONL to spaCy's binary format. Records that were rejected or
@@ -60,6 +58,9 @@ def convert_cli(
     require_free(output_file, force)
     if dev_file is not None:
         require_free(dev_file, force)
+    for path in (output_file, dev_file):
+        if path is not None and path.suffix != ".spacy":
+            msg.fail(f"{path}: the output is binary, so call it .spacy", exits=1)
     if not 0 < dev_share < 1:
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
@@ -76,9 +77,13 @@ def convert_cli(
         msg.warn(f"{len(converted.problems)} spans left as missing annotation")
     if converted.n_skipped:
         msg.info(f"Left out {converted.n_skipped} rejected or ignored records")
+    if not converted.n_entities:
+        msg.warn("No text has an entity: is this the annotated file?")
     msg.good(
         f"Converted {len(converted.docs)} texts with {converted.n_entities} entities"
     )
+    for label, n_entities in converted.labels.most_common():
+        msg.text(f"{label}: {n_entities}")
     msg.text(f"{output_file}: {len(train)} texts")
     if dev_file is not None:
         msg.text(f"{dev_file}: {len(dev)} texts")

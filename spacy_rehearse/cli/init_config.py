@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import List, Optional
 
+import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
 from wasabi import msg
 
 from .. import init_config, recipe
 from ..cache import write_whole
+from ..corpus import create_raw_text_v1
+from ..prepare import count_texts
 from . import rehearse_cli
 from ._comments import with_comments
 from ._fail import fail_on, require, require_free
@@ -15,7 +18,6 @@ from ._fail import fail_on, require, require_free
 
 @rehearse_cli.command("init-config")
 def init_config_cli(
-    # fmt: off
     output_file: Path = Arg(..., help="File to save the config to"),
     base: str = Opt(
         ...,
@@ -39,7 +41,7 @@ def init_config_cli(
         None,
         "--pool",
         "-p",
-        help="Raw text to rehearse on: .txt, .jsonl, .jsonl.gz, .spacy or a folder. Repeat it for several",
+        help="Raw text to rehearse on: .txt, .jsonl, .jsonl.gz, .spacy or a folder. Repeat it for several. Needed unless --naive is given",
     ),
     labels: Optional[str] = Opt(
         None,
@@ -57,7 +59,6 @@ def init_config_cli(
     ),
     gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
-    # fmt: on
 ):
     """
     Write a complete, commented config that adds labels to a pipeline without
@@ -79,7 +80,11 @@ def init_config_cli(
             "Use --naive for a config without rehearsal.",
             exits=1,
         )
+    if train.resolve() == dev.resolve():
+        msg.fail(f"--train and --dev are the same: {dev}", exits=1)
     with fail_on(ValueError, OSError):
+        if not naive:  # a line that can't be read shows now, not in an hour
+            count_texts(create_raw_text_v1(pool or [])(spacy.blank("xx")))
         config = init_config.make_config(
             base,
             train=train,
@@ -94,4 +99,5 @@ def init_config_cli(
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
+    msg.text("You can now train the pipeline:")
     msg.text(f"python -m spacy train {output_file} --output training")
