@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import srsly
 
+from spacy_rehearse.demo.table import make_rows
+
 ROOT = Path(__file__).parents[1]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
 
@@ -20,6 +22,19 @@ def test_project_every_command_has_help_deps_and_outputs():
                 assert (ROOT / dep).is_file()
     names = {command["name"] for command in PROJECT["commands"]}
     assert all(set(steps) <= names for steps in PROJECT["workflows"].values())
+
+
+def test_project_table_tells_old_from_new_and_leaves_out_what_test_does_not_mark():
+    base = {"ents_f": 0.5, "ents_per_type": {"ORG": {"f": 0.8}, "GADGET": {"f": 0.0}}}
+    ours = {"ents_f": 0.7, "ents_per_type": {"ORG": {"f": 0.9}, "GADGET": {"f": 0.6}}}
+    assert make_rows([base, ours], ["ORG", "GPE"], ["GADGET"]) == [
+        ("GPE", "0.0", "0.0"),
+        ("ORG", "80.0", "90.0"),
+        ("mean of the old labels", "40.0", "45.0"),
+        ("GADGET (new)", "0.0", "60.0"),
+        ("all entities", "50.0", "70.0"),
+    ]
+    assert make_rows([base, ours], [], ["GADGET"]) == [("GADGET (new)", "0.0", "60.0")]
 
 
 @pytest.mark.slow

@@ -15,12 +15,14 @@ from thinc.api import Config
 
 from .util import make_texts
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf8")
+OWN_LOOP = (ROOT / "docs" / "own-loop.md").read_text(encoding="utf8")
 BASE = "en_core_web_sm"
 
 
-def blocks(language):
-    found = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language, page=README):
+    found = re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert found, f"no {language} block left in the README"
     return found
 
@@ -45,12 +47,13 @@ def commands():
     return [line for line in lines if "pip install" not in line]
 
 
-def test_readme_commands_run(base, project):
+def test_readme_commands_and_python_run(base, project):
     for command in commands():
         args = shlex.split(command.replace(BASE, str(base)))
         assert args[0] == "python"
         if "train" in args:
             args += ["--training.max_steps", "20", "--training.eval_frequency", "10"]
+            args += ["--training.optimizer.learn_rate.initial_rate", "0.01"]
         if "convert" in args:
             args += ["--force"]
         done = subprocess.run(
@@ -58,6 +61,10 @@ def test_readme_commands_run(base, project):
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert spacy.load(project / "training" / "model-best").pipe_names == ["ner"]
+    for block in blocks("python") + blocks("python", OWN_LOOP):
+        exec(compile(block.replace(BASE, str(base)), "README", "exec"), {})
+    nlp = spacy.load(project / "trained-by-hand")
+    assert nlp.pipe_names == ["ner"] and "GADGET" in nlp.get_pipe("ner").labels
 
 
 def test_readme_config_trains(base, project):
@@ -76,15 +83,8 @@ def test_readme_config_trains(base, project):
         assert "rehearsal_score" in scores
 
 
-def test_readme_python_runs(base, project):
-    for block in blocks("python"):
-        exec(compile(block.replace(BASE, str(base)), "README", "exec"), {})
-    nlp = spacy.load(project / "trained-by-hand")
-    assert nlp.pipe_names == ["ner"] and "GADGET" in nlp.get_pipe("ner").labels
-
-
 def test_readme_ci_runs_the_test_command():
-    script = (Path(__file__).parents[1] / ".ci" / "run").read_text(encoding="utf8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf8")
     after = README.split("<!-- test command -->\n```bash\n")[1]
     assert after.splitlines()[0].startswith("python -m pip install")
     assert "<!-- test command -->" in script

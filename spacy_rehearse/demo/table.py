@@ -1,10 +1,13 @@
-"""Print per-label F before and after: python -m spacy_rehearse.demo.table FILES."""
+"""Print F before and after: python -m spacy_rehearse.demo.table METRICS --base BASE."""
 
 from pathlib import Path
-from typing import Annotated, Dict, List
+from typing import Annotated, Collection, Dict, List
 
+import spacy
 import srsly
 import typer
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 from wasabi import msg
 
 app = typer.Typer(add_completion=False)
@@ -16,34 +19,45 @@ def table_cli(
         List[Path],
         typer.Argument(help="What `spacy evaluate --output` wrote, the base's first"),
     ],
+    base: Annotated[str, typer.Option(help="The base: its labels are the old ones")],
+    test: Annotated[Path, typer.Option(help="The .spacy file that was evaluated on")],
+    rehearsed: Annotated[Path, typer.Option(help="The rehearsed pipeline's folder")],
 ) -> None:
-    """Print one table of per-label F, a column for each pipeline.
-
-    Example: python -m spacy_rehearse.demo.table metrics/base.json metrics/naive.json
-    """
-    for path in metrics:
-        if not path.is_file():
-            msg.fail(f"Can't find {path}", "Run `spacy evaluate` first.", exits=1)
+    """Print one table of F by label, a column for each pipeline."""
+    for path in [*metrics, test, rehearsed]:
+        if not path.exists():
+            msg.fail(f"Can't find {path}", exits=1)
+    nlp = spacy.load(base)
+    old = {label for labels in nlp.pipe_labels.values() for label in labels}
+    docs = DocBin().from_disk(test).get_docs(Vocab())
+    in_test = {ent.label_ for doc in docs for ent in doc.ents}
     scores = {path.stem: srsly.read_json(path) for path in metrics}
-    rows = make_rows(list(scores.values()))
+    rows = make_rows(list(scores.values()), old & in_test, in_test - old)
     msg.table(
         rows, header=("F", *scores), divider=True, aligns=("l", *"r" * len(scores))
     )
+    if not old & in_test:
+        marked = ", ".join(sorted(in_test))
+        msg.warn(f"{test} marks only {marked}: the old labels can't be measured on it")
+    kept = srsly.read_json(rehearsed / "meta.json")["spacy_rehearse"]["scores"]
+    msg.info(
+        f"rehearsed: agrees with the base (F {100 * kept['rehearsal_retention']:.1f}) "
+        "on pool text held out from training"
+    )
 
 
-def make_rows(scores: List[Dict]) -> List[tuple]:
+def make_rows(
+    scores: List[Dict], old: Collection[str], new: Collection[str]
+) -> List[tuple]:
     """Make the rows of the table.
 
-    scores (List[Dict]): The metrics of each pipeline, the base's first.
-    RETURNS (List[tuple]): Old labels, their mean, new labels, and all entities
-        together, in percent.
+    scores (List[Dict]): The metrics of each pipeline.
+    old (Collection[str]): Old labels that the test set marks.
+    new (Collection[str]): New labels that the test set marks.
+    RETURNS (List[tuple]): Old labels and their mean, new labels, and, if the test set
+        marks old ones, all entities together, in percent.
     """
     per_type = [metrics["ents_per_type"] or {} for metrics in scores]
-    # A label that the base does not know has been scored 0 there.
-    known = {label for label, prf in per_type[0].items() if prf["f"] > 0}
-    labels = sorted({label for types in per_type for label in types})
-    old = [label for label in labels if label in known]
-    new = [label for label in labels if label not in known]
 
     def f(types: Dict, label: str) -> float:
         return types.get(label, {"f": 0.0})["f"]
@@ -51,16 +65,17 @@ def make_rows(scores: List[Dict]) -> List[tuple]:
     def row(name: str, values: List[float]) -> tuple:
         return (name, *(f"{100 * value:.1f}" for value in values))
 
-    mean = [sum(f(types, x) for x in old) / max(len(old), 1) for types in per_type]
-    return [
-        *(row(label, [f(types, label) for types in per_type]) for label in old),
-        row("mean of the old labels", mean),
-        *(
-            row(f"{label} (new)", [f(types, label) for types in per_type])
-            for label in new
-        ),
-        row("all entities", [metrics["ents_f"] or 0.0 for metrics in scores]),
+    rows = [
+        row(label, [f(types, label) for types in per_type]) for label in sorted(old)
     ]
+    if old:
+        mean = [sum(f(types, x) for x in old) / len(old) for types in per_type]
+        rows.append(row("mean of the old labels", mean))
+    for label in sorted(new):
+        rows.append(row(f"{label} (new)", [f(types, label) for types in per_type]))
+    if old:
+        rows.append(row("all entities", [m["ents_f"] or 0.0 for m in scores]))
+    return rows
 
 
 if __name__ == "__main__":
