@@ -43,7 +43,12 @@ def create_export_v1(
             if isinstance(pipe, Rehearsal) and pipe.session is not None:
                 warn_if_nothing_learnt(pipe)
                 return without_rehearsal(
-                    nlp, pipe_name, pipe.session, scores=pipe.scores, meta=meta
+                    nlp,
+                    pipe_name,
+                    pipe.session,
+                    scores=pipe.scores,
+                    counts=pipe.counts,
+                    meta=meta,
                 )
         raise ValueError(
             "spacy-rehearse.export.v1 found no initialized rehearsal component in the "

@@ -26,6 +26,7 @@ def without_rehearsal(
     session: Session,
     *,
     scores: Mapping[str, Optional[float]],
+    counts: Mapping[str, int],
     meta: Mapping[str, str],
 ) -> Language:
     """Make a copy of a pipeline that needs no plugin.
@@ -34,6 +35,7 @@ def without_rehearsal(
     name (str): The name of the rehearsal component.
     session (Session): The training run.
     scores (Mapping[str, Optional[float]]): The last scores.
+    counts (Mapping[str, int]): What became of the gold.
     meta (Mapping[str, str]): What meta.json is to say, whatever the base's says.
     RETURNS (Language): A shallow copy: the pipes are the same objects.
     """
@@ -44,6 +46,7 @@ def without_rehearsal(
     plain._disabled = nlp._disabled - {name}
     plain._config = plain_config(nlp.config, session.teacher.nlp.config)
     plain._meta = _plain_meta(nlp, plain, session, scores)
+    plain._meta["spacy_rehearse"]["gold"] = dict(counts)
     plain._meta.update(meta)
     return plain
 

@@ -23,7 +23,7 @@ from . import about, checks
 from .cache import SilverCache
 from .completion import place_entities
 from .distillation import can_distil
-from .gold import GetExamplesT, Gold, read_gold, resolve_labels
+from .gold import GetExamplesT, Gold, mend_entities, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, upstream_of
@@ -115,6 +115,11 @@ def prepare(
         session, shards, split, {**settings, "heldout": heldout, "seed": seed}
     )
     session.summary = _summary(session, shards, split, gold)
+    if n_mended := sum(mend_entities(eg) for eg in gold.examples):
+        session.summary.append(
+            f"Gold: {n_mended} entities with white space at an edge, or across the start "
+            "of a sentence, are mended or set aside"
+        )
     return session
 
 

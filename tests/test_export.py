@@ -109,6 +109,7 @@ def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
     assert about["pool"]["texts"] == 400 and len(about["pool"]["sha256"]) == 64
     assert about["settings"]["ratio"] == about["settings"]["soft"] == 1.0
     assert about["labels"] == ["GADGET"]
+    assert about["gold"]["filled"] > 0 and about["gold"]["misaligned"] == 0
     assert about["scores"]["rehearsal_score"] > 0.5
     # ents_f on a dev set that marks GADGET alone would mislead.
     assert not [key for key in meta["performance"] if key.startswith("ents_")]
