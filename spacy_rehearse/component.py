@@ -172,7 +172,7 @@ class Rehearsal(Pipe):
         if not self._compared:
             check_parity(self.nlp, session.teacher, session.heldout)
             self._compared, self._losses = True, losses
-        self.counts += complete_gold(self.nlp, session, examples)
+        self.counts.update(complete_gold(self.nlp, session, examples))
         silver = session.interleaver.draw(sum(len(eg) for eg in examples))
         losses[self.name] += learn_silver(self.nlp, session, silver, drop)
         return losses

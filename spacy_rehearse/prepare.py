@@ -117,8 +117,8 @@ def prepare(
     session.summary = _summary(session, shards, split, gold)
     if n_mended := sum(mend_entities(eg) for eg in gold.examples):
         session.summary.append(
-            f"Gold: {n_mended} entities with white space at an edge, or across the start "
-            "of a sentence, are mended or set aside"
+            f"Gold: {n_mended} entities with white space at an edge, or across the "
+            "start of a sentence, are mended or set aside"
         )
     return session
 
