@@ -13,8 +13,8 @@ Data flows one way, and each module is one step of it:
     score     new labels, retention, flood                         (scorer.py)
     export    an ordinary pipeline, without this plugin            (export.py)
 
-component.py, corpus.py, callbacks.py and cli/ adapt these functions to spaCy's
-registries and command line; nothing above imports them.
+component.py, corpus.py, callbacks.py, loggers.py and cli/ adapt these functions to
+spaCy's registries and command line; nothing above imports them.
 """
 
 from .about import __version__

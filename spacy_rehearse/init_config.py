@@ -13,6 +13,12 @@ from .listeners import upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import check_recogniser, load_pipeline
 
+# By whether there is rehearsal.
+LOGGERS = {
+    True: "spacy-rehearse.ConsoleLogger.v1",
+    False: "spacy.ConsoleLogger.v3",
+}
+
 
 def make_config(
     base: str,
@@ -157,7 +163,7 @@ def _training(
             length["max_steps"], transformer=_has_transformer(nlp, component)
         ),
         "score_weights": weights,
-        "logger": {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False},
+        "logger": {"@loggers": LOGGERS[rehearse], "progress_bar": None},
         "before_to_disk": (
             {"@callbacks": "spacy-rehearse.export.v1"} if rehearse else None
         ),

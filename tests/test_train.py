@@ -124,7 +124,7 @@ def test_train_averaged_weights_do_not_start_at_zero(run, base, capfd):
     run(base, training__max_steps=1, training__eval_frequency=1)
     lines = capfd.readouterr().out.splitlines()
     (first,) = [line for line in lines if line.startswith("  0       0")]
-    assert float(first.split()[6]) > 99  # retention after one update
+    assert float(first.split()[5]) > 99  # retention after one update
 
 
 def test_train_warns_if_no_checkpoint_learnt_anything(run, base):

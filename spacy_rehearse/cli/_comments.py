@@ -33,8 +33,6 @@ COMMENTS = {
     "[training.score_weights]": [
         "rehearsal_score is the harmonic mean of new F and retention. ents_f can't",
         "choose a checkpoint: dev marks new labels only. 0.0 = shown, null = hidden.",
-        "The log's REHEARSAL_... columns are, in this order, the score, new F,",
-        "retention and flood. It shows all times 100, new entities per 1,000 words too.",
     ],
     "[initialize.before_init]": [
         "Tokenizer and vocab do not come with a sourced component.",

@@ -1,0 +1,50 @@
+import io
+import json
+
+import pytest
+import spacy
+from spacy.cli.train import train
+
+from spacy_rehearse.loggers import create_console_logger_v1
+
+from .util import quick_config
+
+
+def test_loggers_columns_can_be_told_apart(base, corpus, workdir, capfd):
+    config = quick_config(base, corpus, "c.cfg", training__max_steps=20)
+    train(config, workdir / "out")
+    lines = capfd.readouterr().out.splitlines()
+    (header,) = [line for line in lines if line.startswith("E ")]
+    columns = header.replace("LOSS ", "LOSS_").split()
+    assert columns[:7] == "E # LOSS_SILVER LOSS_NER NEW_F RETENTION FLOOD".split()
+    assert columns[-1] == "SCORE" and len(set(columns)) == len(columns)
+    assert not [column for column in columns if "..." in column]
+
+
+def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rehearsal")
+    nlp.config["training"].update(max_steps=1, eval_frequency=1)
+    logger = create_console_logger_v1(output_file=tmp_path / "log.jsonl")
+    out = io.StringIO()
+    log, finalize = logger(nlp, out, out)
+    log(None)
+    scores = {
+        "rehearsal_new_f": 0.5,
+        "rehearsal_flood": 2.5,
+        "rehearsal_retention": 1.0,
+    }
+    info = {
+        "epoch": 0,
+        "step": 0,
+        "score": 0.66,
+        "losses": {"rehearsal": 3.0},
+        "other_scores": scores,
+    }
+    log(info)
+    finalize()
+    (logged,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert logged["scores"]["flood"] == pytest.approx(2.5)
+    assert logged["scores"]["new_f"] == 50 and logged["scores"]["retention"] == 100
+    assert logged["losses"] == {"silver": 3.0}
+    assert info["other_scores"] is scores and scores["rehearsal_flood"] == 2.5
