@@ -10,21 +10,17 @@ from spacy.cli.train import train
 
 from .util import quick_config
 
+# As if spacy-rehearse were not installed: no import, and none of its entry points.
 WITHOUT_PLUGIN = """
 import sys
 from importlib import metadata
-sys.modules["spacy_rehearse"] = None  # import spacy_rehearse fails
-real = metadata.EntryPoint.load
-def load(self):
-    if self.value.startswith("spacy_rehearse"):
-        raise ImportError(self.value)
-    return real(self)
+sys.modules["spacy_rehearse"] = None
+find_all = metadata.distributions
+metadata.distributions = lambda **by: (
+    d for d in find_all(**by) if "rehearse" not in d.metadata["Name"]
+)
 import spacy
-for name in ("_entry_point_factories", "readers", "callbacks", "cli"):
-    registry = getattr(spacy.registry, name)
-    points = registry.get_entry_points
-    registry.get_entry_points = lambda: {}
-    registry.get_entry_point = lambda name, default=None: default
+assert "rehearsal" not in spacy.registry._entry_point_factories.get_all()
 """
 
 
