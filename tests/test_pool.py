@@ -84,10 +84,15 @@ def test_pool_gzip_and_byte_order_mark(tmp_path):
         ("p.jsonl", b"[1]\n", 'line 1.*no "text"'),
         ("p.txt", b"fine\n\xff\xfe\n", "line 2.*not UTF-8"),
         ("p.jsonl.gz", b"no gzip", "can't unpack.*p.jsonl.gz"),
-        ("p.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 999)[:-20], "can't unpack"),
+        (
+            "p.jsonl.gz",
+            gzip.compress(b'{"text": "a"}\n' * 999, mtime=0)[:-20],
+            "can't unpack",
+        ),
         ("p.spacy", b"no docbin", "can't read pool file.*p.spacy"),
         ("p.csv", b"a,b", "can't read pool file.*p.csv: expected"),
     ],
+    ids="number oops list bytes gzip cut docbin csv".split(),
 )
 def test_pool_bad_files_name_file_and_line(tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
