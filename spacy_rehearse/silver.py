@@ -84,8 +84,7 @@ def annotate(
         silver = _read_whole(cache, key, teacher, len(batch))
         is_new = silver is None
         if silver is None:
-            data = annotate_batch(batch, teacher)
-            silver = unpack(data, teacher)
+            data, silver = annotate_batch(batch, teacher)
             cache.put(key, data, n_texts=len(batch))
         labels = Counter(label for item in silver for _, _, label in item.entities)
         on_progress(len(batch))
@@ -112,12 +111,15 @@ def read_shard(shard: Shard, teacher: Teacher, cache: SilverCache) -> List[Silve
     return silver
 
 
-def annotate_batch(texts: List[str], teacher: Teacher) -> bytes:
+def annotate_batch(
+    texts: List[str], teacher: Teacher
+) -> Tuple[bytes, List[SilverText]]:
     """Label a batch of texts within one memory zone.
 
     texts (List[str]): The texts.
     teacher (Teacher): The teacher.
-    RETURNS (bytes): A DocBin with the entities of the teacher's component.
+    RETURNS (Tuple[bytes, List[SilverText]]): The labelled texts, as a DocBin to keep
+        and as plain values.
     RAISES (ValueError): If its tokenizer does not keep the text.
     """
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
@@ -131,7 +133,7 @@ def annotate_batch(texts: List[str], teacher: Teacher) -> bytes:
                     f"{len(doc.text)}. Entities can't be carried over"
                 )
             doc_bin.add(doc)
-        return doc_bin.to_bytes()
+        return doc_bin.to_bytes(), [_as_silver(doc, teacher) for doc in docs]
 
 
 def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:
@@ -142,15 +144,14 @@ def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:
         holds the words meanwhile.
     RETURNS (List[SilverText]): The texts.
     """
-    known = set(teacher.labels)
     with zone(teacher.nlp):
         docs = DocBin().from_bytes(data).get_docs(teacher.nlp.vocab)
-        return [
-            SilverText(
-                doc.text, tuple(e for e in entities_of(doc) if e[2] in known), len(doc)
-            )
-            for doc in docs
-        ]
+        return [_as_silver(doc, teacher) for doc in docs]
+
+
+def _as_silver(doc: Doc, teacher: Teacher) -> SilverText:
+    entities = tuple(e for e in entities_of(doc) if e[2] in teacher.labels)
+    return SilverText(doc.text, entities, len(doc))
 
 
 def to_examples(
