@@ -194,7 +194,7 @@ def quick_config(base, corpus, path, *, naive=False, **settings):
         pool=None if naive else [corpus / "pool.jsonl"],
     )
     training = config["training"]
-    training.update(max_steps=40, eval_frequency=20, patience=0)
+    training.update(max_steps=30, eval_frequency=15, patience=0)
     training["batcher"]["size"] = 150
     training["optimizer"]["learn_rate"] = 0.005
     for key, value in settings.items():
