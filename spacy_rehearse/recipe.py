@@ -1,4 +1,4 @@
-"""The recipe: training settings, chosen by measurement on dev sets."""
+"""The recipe: training settings, chosen by measurement (benchmarks/drugs.py)."""
 
 import math
 from collections import Counter
@@ -22,7 +22,7 @@ PATIENCE = 0.4  # share of the training without a better checkpoint
 LEARN_RATE = 0.0007
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
-DROPOUT = 0.0  # it makes the student forget faster than it helps to generalise
+DROPOUT = 0.0  # with 0.1 the new label is learnt more slowly at equal retention
 
 
 class GoldSize(NamedTuple):
