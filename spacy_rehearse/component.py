@@ -182,9 +182,11 @@ class Rehearsal(Pipe):
 
         sgd (Optimizer): The optimizer.
         """
-        start_averages(self.nlp, self._require_session(), sgd)
         losses, self._losses = self._losses, None
-        if losses is not None and self.component not in losses:
+        if losses is None:  # not the first update
+            return
+        start_averages(self.nlp, self._require_session(), sgd)
+        if self.component not in losses:
             warnings.warn(
                 "nlp.update(sgd=optimizer) moves each pipe's weights before the other "
                 "pipes have given their gradients. Call nlp.update(examples, "

@@ -22,15 +22,17 @@ class Gold(NamedTuple):
     examples (List[Example]): All of it.
     texts (List[str]): Its texts, each once.
     labels (Counter): Number of entities by label.
+    n_mended (int): Entities that had to be mended or set aside.
     """
 
     examples: List[Example]
     texts: List[str]
     labels: Counter
+    n_mended: int
 
 
 def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
-    """Read the whole gold.
+    """Read the whole gold, and mend it: see `mend_entities`.
 
     get_examples (Callable[[], Iterable[Example]]): As `initialize` gets it.
     nlp (Language): The pipeline. With `max_epochs = -1`, spaCy shows `initialize`
@@ -42,6 +44,7 @@ def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
     if training["max_epochs"] == -1:
         get_examples = _streamed_corpus(nlp, training["train_corpus"])
     examples = list(islice(get_examples(), MOST))
+    n_mended = sum(mend_entities(eg) for eg in examples)
     texts = list(dict.fromkeys(eg.reference.text for eg in examples))
     labels = Counter(ent.label_ for eg in examples for ent in eg.reference.ents)
     if not labels:
@@ -49,7 +52,7 @@ def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
             f"the gold holds no entity in {len(examples)} texts: check the path of "
             "[corpora.train], and that the annotation is in doc.ents"
         )
-    return Gold(examples, texts, labels)
+    return Gold(examples, texts, labels, n_mended)
 
 
 def _streamed_corpus(nlp: Language, dot_name: str) -> GetExamplesT:

@@ -23,7 +23,7 @@ from . import about, checks
 from .cache import SilverCache
 from .completion import place_entities
 from .distillation import can_distil
-from .gold import GetExamplesT, Gold, mend_entities, read_gold, resolve_labels
+from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, upstream_of
@@ -115,11 +115,6 @@ def prepare(
         session, shards, split, {**settings, "heldout": heldout, "seed": seed}
     )
     session.summary = _summary(session, shards, split, gold)
-    if n_mended := sum(mend_entities(eg) for eg in gold.examples):
-        session.summary.append(
-            f"Gold: {n_mended} entities with white space at an edge, or across the "
-            "start of a sentence, are mended or set aside"
-        )
     return session
 
 
@@ -238,9 +233,15 @@ def _summary(
     session: Session, shards: Sequence[Shard], split: Split, gold: Gold
 ) -> List[str]:
     n_cached = sum(shard.n_texts for shard in shards if not shard.is_new)
-    return [
+    lines = [
         f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
         f"keeping {len(session.old_labels)} labels of {session.teacher.name}",
         f"Silver: {split.n_training} texts to train on, {len(split.heldout)} held out, "
         f"{split.n_left_out} near-duplicates left out ({n_cached} from the cache)",
     ]
+    if gold.n_mended:
+        lines.append(
+            f"Gold: {gold.n_mended} entities with white space at an edge, or across "
+            "the start of a sentence, are mended or set aside"
+        )
+    return lines
