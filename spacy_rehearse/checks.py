@@ -1,16 +1,20 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
-from typing import List, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
 from .teacher import Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
+# An expert has a fold of the gold of its own.
+MOST_EXPERT = {"n_experts": 5, "max_passes": 1000}
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
-def check_settings(ratio: float, soft: float, heldout: float) -> None:
+def check_settings(
+    ratio: float, soft: float, heldout: float, expert: Optional[Mapping[str, int]]
+) -> None:
     """Raise a ValueError if a number is out of its range."""
     if ratio < 0:
         raise ValueError(
@@ -27,6 +31,24 @@ def check_settings(ratio: float, soft: float, heldout: float) -> None:
             f"[initialize.components.rehearsal] heldout is {heldout}: it is a share of "
             "the pool, above 0 and below 1"
         )
+    if expert is not None:
+        _check_expert(expert)
+
+
+def _check_expert(settings: Mapping[str, int]) -> None:
+    where = "[initialize.components.rehearsal.expert]"
+    if set(settings) != set(MOST_EXPERT):
+        raise ValueError(
+            f"{where} holds {sorted(settings)}: expected {sorted(MOST_EXPERT)}. To "
+            "train without an expert, set expert = null in "
+            "[initialize.components.rehearsal]"
+        )
+    for key, most in MOST_EXPERT.items():
+        if not 1 <= settings[key] <= most:
+            raise ValueError(
+                f"{where} {key} is {settings[key]}: expected 1 to {most} (for no "
+                "expert, set expert = null in [initialize.components.rehearsal])"
+            )
 
 
 def check_pipeline(

@@ -40,10 +40,9 @@ def complete(
     missing = {t.i for t in reference if t.ent_iob == 0}
     wanted = [entity for entity in entities if entity[2] not in authority]
     placed, unplaced = place_entities(reference, wanted)
-    cut = [span for span in placed if not settled.isdisjoint(_tokens(span))]
-    filled = [span for span in placed if settled.isdisjoint(_tokens(span))]
-    for span in cut + unplaced:
-        missing |= _tokens(span)
+    filled = [span for span in placed if settled.isdisjoint(tokens_of([span]))]
+    cut = [span for span in placed if span not in filled]
+    missing |= tokens_of(cut + unplaced)
     set_entities(reference, gold + filled, missing)
     return Completion(len(filled), len(cut), len(unplaced))
 
@@ -77,10 +76,11 @@ def set_entities(doc: Doc, entities: List[Span], missing: Set[int]) -> None:
     missing (Set[int]): Tokens to mark as missing, where no entity or blocked token is.
     """
     blocked = {t.i for t in doc if t.ent_iob == 3 and not t.ent_type}
-    covered = blocked.union(*(_tokens(span) for span in entities))
+    covered = blocked | tokens_of(entities)
     gaps = [doc[i : i + 1] for i in sorted(missing - covered)]
     doc.set_ents(entities, missing=gaps, default="unmodified")
 
 
-def _tokens(span: Span) -> Set[int]:
-    return set(range(span.start, span.end))
+def tokens_of(spans: Iterable[Span]) -> Set[int]:
+    """RETURNS (Set[int]): The positions of the spans' tokens."""
+    return {i for span in spans for i in range(span.start, span.end)}

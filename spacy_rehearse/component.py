@@ -15,6 +15,7 @@ from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
 from .evaluate import evaluate_student
+from .expert import DEFAULT_EXPERT
 from .parity import check_parity
 from .prepare import PoolT, prepare
 from .rehearse import complete_gold, learn_silver, start_averages
@@ -111,6 +112,7 @@ class Rehearsal(Pipe):
         labels: Optional[List[str]] = None,
         heldout: float = 0.1,
         cache: Optional[str] = ".rehearsal_cache",
+        expert: Optional[Dict[str, int]] = DEFAULT_EXPERT,
     ) -> None:
         """Load the teacher, label the pool with it, add the new labels.
 
@@ -125,6 +127,9 @@ class Rehearsal(Pipe):
             by; never trained on.
         cache (Optional[str]): Folder in which silver is kept for the next run. None
             to keep it in memory.
+        expert (Optional[Dict[str, int]]): `n_experts` copies of the teacher learn the
+            gold alone, in at most `max_passes` passes, and find the new labels in the
+            pool. None for no expert.
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
@@ -141,6 +146,7 @@ class Rehearsal(Pipe):
             labels=labels,
             heldout=heldout,
             cache=cache,
+            expert=expert,
         )
         self._compared = False
         for line in self.session.summary:

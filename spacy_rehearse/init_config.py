@@ -8,8 +8,9 @@ from spacy.util import CONFIG_SECTION_ORDER
 from thinc.api import Config
 
 from . import recipe
+from .expert import DEFAULT_EXPERT
 from .gold import resolve_labels
-from .listeners import upstream_of
+from .listeners import has_transformer, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import check_recogniser, load_pipeline
 
@@ -160,7 +161,7 @@ def _training(
         "before_update": None,
         "batcher": recipe.batcher(),
         "optimizer": recipe.optimizer(
-            length["max_steps"], transformer=_has_transformer(nlp, component)
+            length["max_steps"], transformer=has_transformer(nlp, component)
         ),
         "score_weights": weights,
         "logger": {"@loggers": LOGGERS[rehearse], "progress_bar": None},
@@ -168,11 +169,6 @@ def _training(
             {"@callbacks": "spacy-rehearse.export.v1"} if rehearse else None
         ),
     }
-
-
-def _has_transformer(nlp: Language, component: str) -> bool:
-    upstream = [nlp.get_pipe_meta(name) for name in upstream_of(nlp, component)]
-    return any("transformer" in meta.factory for meta in upstream)
 
 
 def _initialize(
@@ -199,6 +195,7 @@ def _initialize(
                 "labels": list(labels) if labels else None,
                 "heldout": 0.1,
                 "cache": ".rehearsal_cache",
+                "expert": dict(DEFAULT_EXPERT),
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",
                     "path": "${paths.pool}",

@@ -99,3 +99,9 @@ def _remedy(component: str, tok2vec: str) -> str:
 def _can_learn(pipe, gold: Iterable[Example]) -> bool:
     moves = getattr(pipe, "moves", None)  # only these skip examples without annotation
     return moves is None or any(moves.has_gold(eg) for eg in gold)
+
+
+def has_transformer(nlp: Language, component: str) -> bool:
+    """RETURNS (bool): Whether a component listens to a transformer."""
+    metas = [nlp.get_pipe_meta(name) for name in upstream_of(nlp, component)]
+    return any("transformer" in meta.factory for meta in metas)

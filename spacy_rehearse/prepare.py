@@ -11,6 +11,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     Optional,
     Sequence,
     Tuple,
@@ -23,11 +24,13 @@ from . import about, checks
 from .cache import SilverCache
 from .completion import place_entities
 from .distillation import can_distil
+from .expert import Expert, train_experts
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
-from .listeners import check_listeners, upstream_of
+from .listeners import check_listeners, has_transformer, upstream_of
 from .mentions import learn_mentions
+from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .session import Session
 from .silver import Shard, SilverText, annotate, read_shard
 from .teacher import (
@@ -53,6 +56,7 @@ def prepare(
     labels: Optional[Sequence[str]],
     heldout: float,
     cache: Optional[str],
+    expert: Optional[Mapping[str, int]],
 ) -> Session:
     """Check everything, label the pool, set held-out silver aside.
 
@@ -69,6 +73,7 @@ def prepare(
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
     heldout (float): Share of the pool to hold out.
     cache (Optional[str]): Folder of the silver cache. None to keep silver in memory.
+    expert (Optional[Mapping[str, int]]): Settings of the experts. None for no expert.
     RETURNS (Session): What the training works with.
     RAISES (ValueError): If anything would spoil the training.
     """
@@ -76,7 +81,7 @@ def prepare(
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
-    checks.check_settings(ratio, soft, heldout)
+    checks.check_settings(ratio, soft, heldout, expert)
     checks.check_pipeline(nlp, name, component, frozen)
     gold = read_gold(get_examples, nlp)
     check_listeners(nlp, component, frozen, annotating, gold.examples)
@@ -103,6 +108,7 @@ def prepare(
         interleaver=Interleaver(silver, ratio),
         gold_entities=gold_entities,
         mentions=learn_mentions(gold.examples, authority, nlp),
+        experts=_experts(loaded, teacher, gold, authority, annotating, expert, seed),
         soft=_soft(nlp.get_pipe(component), loaded, soft),
         upstream=upstream_of(nlp, component),
         frozen=frozen,
@@ -112,7 +118,10 @@ def prepare(
     )
     settings = {"component": component, "ratio": ratio, "soft": session.soft}
     session.about = _about(
-        session, shards, split, {**settings, "heldout": heldout, "seed": seed}
+        session,
+        shards,
+        split,
+        {**settings, "heldout": heldout, "expert": expert, "seed": seed},
     )
     session.summary = _summary(session, shards, split, gold)
     return session
@@ -155,6 +164,29 @@ def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
         )
         return 0.0
     return weight
+
+
+def _experts(
+    teacher: Teacher,
+    base: str,
+    gold: Gold,
+    labels: Sequence[str],
+    annotating: Sequence[str],
+    settings: Optional[Mapping[str, int]],
+    seed: int,
+) -> List[Expert]:
+    if settings is None:
+        return []
+    transformer = has_transformer(teacher.nlp, teacher.component)
+    return train_experts(
+        lambda: load_teacher(base, teacher.component, annotating).nlp,
+        teacher.pipes,
+        [eg.reference for eg in gold.examples],
+        labels,
+        learn_rate=TRANSFORMER_LEARN_RATE if transformer else LEARN_RATE,
+        seed=seed,
+        **settings,
+    )
 
 
 def made_by(teacher: Teacher) -> Dict[str, Any]:

@@ -11,6 +11,7 @@ from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
+from .expert import find
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .session import Session
@@ -73,6 +74,9 @@ def learn_silver(
         return 0.0
     teacher, component = session.teacher, session.teacher.component
     losses: Dict[str, float] = {component: 0.0}
+    findings = None
+    if session.experts:
+        findings = find(session.experts, [s.text for s in silver], session.labels)
     # In memory zones the words of the pool leave no trace in the vocabs.
     with (
         zone(nlp),
@@ -84,6 +88,7 @@ def learn_silver(
             silver,
             unknown=session.labels,
             mentions=session.mentions,
+            findings=findings,
             annotating=session.annotating,
         )
         # What nlp.update does first, for the pipes that this one can't do without.

@@ -94,6 +94,42 @@ def harmonic_mean(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a and b else 0.0
 
 
+def mean(values: Sequence[float]) -> float:
+    """RETURNS (float): The mean, e.g. macro F from each label's F. 0 for none."""
+    return sum(values) / len(values) if values else 0.0
+
+
+def backward_transfer(matrix: Sequence[Sequence[float]]) -> float:
+    """Measure what later steps did to what was learnt before (Lopez-Paz and Ranzato
+    2017, "Gradient episodic memory"): negative is forgetting.
+
+    matrix (Sequence[Sequence[float]]): Scores: a row for each step, a column for each
+        task, tasks in the order in which they were learnt.
+    RETURNS (float): Mean of the last score minus the score when just learnt, over all
+        tasks but the last. 0 after a single step.
+    """
+    earlier = range(len(matrix) - 1)
+    return mean([matrix[-1][i] - matrix[i][i] for i in earlier])
+
+
+def forgetting(matrix: Sequence[Sequence[float]]) -> float:
+    """Measure how far scores fell from their best (Chaudhry et al. 2018).
+
+    matrix (Sequence[Sequence[float]]): As for `backward_transfer`.
+    RETURNS (float): Mean of the best score of all steps but the last, minus the last,
+        over all tasks but the last. 0 after a single step.
+    """
+    earlier = range(len(matrix) - 1)
+    return mean([max(row[i] for row in matrix[:-1]) - matrix[-1][i] for i in earlier])
+
+
+def gap_closed(score: float, naive: float, joint: float) -> float:
+    """RETURNS (float): How far a score gets from naive fine-tuning (0) to joint
+    training (1). Undefined, nan, if the two are level.
+    """
+    return (score - naive) / (joint - naive) if joint != naive else float("nan")
+
+
 def default_score_weights(nlp: Language, name: str) -> Dict[str, Optional[float]]:
     """RETURNS (Dict[str, Optional[float]]): A pipe's scores, by its factory's word."""
     return nlp.get_pipe_meta(name).default_score_weights or {}

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from spacy.matcher import PhraseMatcher
 
+from .expert import Expert
 from .interleave import Interleaver
 from .silver import SilverText
 from .teacher import Entity, Teacher, predict_entities
@@ -22,6 +23,7 @@ class Session:
     interleaver (Interleaver): Where the silver of an update comes from.
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
+    experts (List[Expert]): Find the new labels in the pool. None if turned off.
     soft (float): Weight of distillation, 0 for none.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
@@ -36,6 +38,7 @@ class Session:
     interleaver: Interleaver
     gold_entities: Dict[str, Tuple[Entity, ...]]
     mentions: PhraseMatcher
+    experts: List[Expert]
     soft: float
     upstream: List[str]
     frozen: Tuple[str, ...]

@@ -11,6 +11,7 @@ from typing import (
     Iterator,
     List,
     NamedTuple,
+    Optional,
     Sequence,
     Set,
     Tuple,
@@ -22,7 +23,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
 from .cache import SilverCache
-from .completion import place_entities, set_entities
+from .completion import place_entities, set_entities, tokens_of
+from .expert import NOTHING, Findings
 from .gold import mend_entities
 from .mentions import find_mentions
 from .teacher import Entity, Teacher, entities_of, run_pipes, zone
@@ -160,6 +162,7 @@ def to_examples(
     *,
     unknown: Container[str],
     mentions: PhraseMatcher,
+    findings: Optional[Sequence[Findings]] = None,
     annotating: Sequence[str] = (),
 ) -> List[Example]:
     """Make training examples of silver. Call it inside `zone(nlp)`.
@@ -170,6 +173,9 @@ def to_examples(
         it calls so becomes missing annotation.
     mentions (PhraseMatcher): Finds what the gold calls by a new label. There, the
         teacher's word does not count either.
+    findings (Optional[Sequence[Findings]]): What the experts say of each text. What
+        they are certain of is labelled so, unless the teacher has an entity there: then
+        both are missing. What they doubt is missing where the teacher has no entity.
     annotating (Sequence[str]): Pipes whose annotation the docs to predict shall have.
     RETURNS (List[Example]): Tokens that the teacher leaves blank are explicit `O`, so
         that a text without entities teaches that, too. Entities that the student's
@@ -177,9 +183,10 @@ def to_examples(
     """
     predicted = [nlp.make_doc(item.text) for item in silver]
     references = [doc.copy() for doc in predicted]
-    for reference, item in zip(references, silver, strict=True):
-        doubtful = {t.i for span in find_mentions(reference, mentions) for t in span}
-        _set_silver(reference, item.entities, unknown, doubtful)
+    findings = [NOTHING] * len(silver) if findings is None else findings
+    for reference, item, found in zip(references, silver, findings, strict=True):
+        mentioned = {t.i for span in find_mentions(reference, mentions) for t in span}
+        _set_silver(reference, item.entities, unknown, mentioned, found)
     for name in annotating:
         pipe: Any = nlp.get_pipe(name)
         predicted = list(pipe.pipe(predicted))
@@ -193,18 +200,23 @@ def _set_silver(
     reference: Doc,
     entities: Iterable[Entity],
     unknown: Container[str],
-    doubtful: Set[int],
+    mentioned: Set[int],
+    found: Findings,
 ) -> None:
     reference.set_ents([], default="outside")
     placed, unplaced = place_entities(reference, entities)
-    certain = [
+    certain, beside = place_entities(reference, found.certain)
+    doubtful, outside = place_entities(reference, found.doubtful)
+    old_tokens = tokens_of(placed)
+    new = [span for span in certain if old_tokens.isdisjoint(tokens_of([span]))]
+    contested = mentioned | tokens_of(certain + beside)
+    old = [
         span
         for span in placed
-        if span.label_ not in unknown and doubtful.isdisjoint(t.i for t in span)
+        if span.label_ not in unknown and contested.isdisjoint(tokens_of([span]))
     ]
-    uncertain = [span for span in placed if span not in certain] + unplaced
-    missing = doubtful.union(token.i for span in uncertain for token in span)
-    set_entities(reference, certain, missing)
+    missing = contested | old_tokens | tokens_of(unplaced + doubtful + outside)
+    set_entities(reference, old + new, missing)
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -20,21 +20,24 @@ OPS = NumpyOps()
 
 
 @given(seed=st.integers(0, 50))
-def test_distillation_gradient_is_that_of_the_cross_entropy(seed):
+def test_distillation_gradient_is_that_of_the_cross_entropy_when_hot(seed):
     rng = numpy.random.default_rng(seed)
     ours, theirs = rng.normal(size=(2, 3, 5)).astype("d")
 
-    def cross_entropy(scores):
-        log_p = scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
-        return -(OPS.softmax(theirs) * log_p).sum()
+    def cross_entropy(scores, temperature=1e3):
+        hot = scores / temperature
+        log_p = hot - numpy.log(numpy.exp(hot).sum(axis=1, keepdims=True))
+        wanted = numpy.exp(theirs / temperature)
+        wanted /= wanted.sum(axis=1, keepdims=True)
+        return -(temperature**2) * (wanted * log_p).sum()
 
-    step = 1e-5
+    step = 1e-2
     for i, j in [(0, 0), (1, 3), (2, 4)]:
         up, down = ours.copy(), ours.copy()
         up[i, j] += step
         down[i, j] -= step
         expected = (cross_entropy(up) - cross_entropy(down)) / (2 * step)
-        assert soft_gradient(ours, theirs)[i, j] == pytest.approx(expected, abs=1e-5)
+        assert soft_gradient(ours, theirs)[i, j] == pytest.approx(expected, abs=1e-3)
 
 
 def test_distillation_says_nothing_of_new_and_of_corrected_labels(base):
@@ -48,7 +51,7 @@ def test_distillation_says_nothing_of_new_and_of_corrected_labels(base):
     assert not [name for name in names if "GADGET" in name or "ORG" in name]
 
 
-def gradients(student, teacher, examples, weight):
+def gradients(student, teacher, examples, weight, hard=1.0):
     pipe, tutor = student.get_pipe("ner"), teacher.get_pipe("ner")
     docs = [Doc(teacher.vocab, words=[t.text for t in eg.x]) for eg in examples]
     losses = {"ner": 0.0}
@@ -59,6 +62,7 @@ def gradients(student, teacher, examples, weight):
         examples,
         docs,
         weight=weight,
+        hard=hard,
         authority=(),
         drop=0.0,
         losses=losses,
@@ -84,8 +88,10 @@ def pair(base):
     return make_pair(base)
 
 
-def test_distillation_weight_zero_is_spacys_own_update(pair):
-    student, teacher, examples = pair
+def test_distillation_weight_zero_is_spacys_own_update(tmp_path):
+    # With an upper layer, spaCy's step model drops a tenth of its input at random.
+    config = NER.replace("use_upper = true", "use_upper = false")
+    student, teacher, examples = make_pair(train_base(config, tmp_path, n_updates=20))
     ours, loss = gradients(student, teacher, examples, weight=0.0)
     losses = {}
     spacy.util.fix_random_seed(0)
@@ -97,10 +103,7 @@ def test_distillation_weight_zero_is_spacys_own_update(pair):
         numpy.testing.assert_allclose(grad, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_distillation_adds_nothing_while_student_and_teacher_agree(tmp_path):
-    # With an upper layer, spaCy's step model drops a tenth of its input at random.
-    config = NER.replace("use_upper = true", "use_upper = false")
-    base = train_base(config, tmp_path / "base", n_updates=20)
+def test_distillation_adds_nothing_while_student_and_teacher_agree(base):
     hard, _ = gradients(*make_pair(base), weight=0.0)
     both, _ = gradients(*make_pair(base), weight=5.0)
     for key, grad in hard.items():

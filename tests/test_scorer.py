@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import spacy
 from hypothesis import given
@@ -63,3 +65,31 @@ def test_scorer_harmonic_mean_punishes_the_worse(a, b):
     mean = scorer.harmonic_mean(a, b)
     assert 0 <= mean <= 1 + 1e-9 and mean <= 2 * min(a, b) + 1e-9
     assert scorer.harmonic_mean(0, b) == 0 == scorer.harmonic_mean(a, 0)
+
+
+# Scores on three tasks, after the first, second and third step.
+MATRIX = [[0.9, 0.0, 0.0], [0.7, 0.8, 0.0], [0.8, 0.5, 0.6]]
+
+
+def test_scorer_backward_transfer_by_hand():
+    # 0.8 - 0.9 and 0.5 - 0.8
+    assert scorer.backward_transfer(MATRIX) == pytest.approx((-0.1 - 0.3) / 2)
+    assert scorer.backward_transfer([[0.5]]) == 0.0
+
+
+def test_scorer_forgetting_is_from_the_best_by_hand():
+    matrix = [[0.5, 0.0, 0.0], [0.9, 0.8, 0.0], [0.8, 0.5, 0.6]]
+    # 0.9 - 0.8 and 0.8 - 0.5; backward transfer sees a gain on the first
+    assert scorer.forgetting(matrix) == pytest.approx((0.1 + 0.3) / 2)
+    assert scorer.backward_transfer(matrix) == pytest.approx((0.3 - 0.3) / 2)
+
+
+def test_scorer_gap_closed_by_hand():
+    assert scorer.gap_closed(0.5, naive=0.2, joint=0.8) == pytest.approx(0.5)
+    assert scorer.gap_closed(0.9, naive=0.2, joint=0.8) > 1
+    assert math.isnan(scorer.gap_closed(0.5, naive=0.4, joint=0.4))
+
+
+def test_scorer_mean_of_labels():
+    assert scorer.mean([0.2, 0.4]) == pytest.approx(0.3)
+    assert scorer.mean([]) == 0.0

@@ -2,6 +2,7 @@ import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.training import Example
 
+from spacy_rehearse.expert import Findings
 from spacy_rehearse.mentions import learn_mentions
 from spacy_rehearse.silver import SilverText, to_examples
 
@@ -20,9 +21,13 @@ def no_mentions():
     return PhraseMatcher(NLP.vocab)
 
 
-def iob(silver, unknown=(), mentions=None):
+def iob(silver, unknown=(), mentions=None, found=None):
     (eg,) = to_examples(
-        NLP, [silver], unknown=unknown, mentions=mentions or no_mentions()
+        NLP,
+        [silver],
+        unknown=unknown,
+        mentions=mentions or no_mentions(),
+        findings=found and [found],
     )
     assert not eg.predicted.ents and not eg.predicted.has_annotation("ENT_IOB")
     return [t.ent_iob_ + ("-" + t.ent_type_ if t.ent_type_ else "") for t in eg.y]
@@ -49,6 +54,31 @@ def test_silver_entity_that_the_gold_calls_something_new_is_missing_as_a_whole()
     examples = [gold("a Corp b", (2, 6, "GADGET"))]
     mentions = learn_mentions(examples, ("GADGET",), NLP)
     assert iob(SILVER, mentions=mentions)[2:6] == ["O", "", "", "O"]
+
+
+ZOOMER = (32, 40, "GADGET")
+
+
+def test_silver_says_what_the_experts_are_certain_of():
+    assert iob(SILVER, found=Findings([ZOOMER], []))[5:] == [
+        "O", "O", "B-GADGET", "I-GADGET",
+    ]  # fmt: skip
+
+
+def test_silver_is_missing_where_the_experts_doubt():
+    assert iob(SILVER, found=Findings([], [ZOOMER]))[5:] == ["O", "O", "", ""]
+
+
+def test_silver_keeps_the_teachers_entity_where_the_experts_doubt():
+    found = Findings([], [(4, 11, "GADGET")])
+    assert iob(SILVER, found=found)[:4] == ["B-PERSON", "I-PERSON", "", "B-ORG"]
+
+
+def test_silver_is_missing_where_teacher_and_experts_contradict_each_other():
+    found = Findings([(17, 21, "GADGET"), ZOOMER], [])
+    assert iob(SILVER, found=found)[2:] == [
+        "O", "", "", "O", "O", "B-GADGET", "I-GADGET",
+    ]  # fmt: skip
 
 
 def test_silver_forms_that_are_seldom_new_do_not_count():

@@ -41,6 +41,10 @@ COMMENTS = {
         "labels: what the gold marks in full. By default, labels new to the teacher.",
     ],
     "cache =": ["Holds pool text! null keeps it in memory."],
+    "[initialize.components.rehearsal.expert]": [
+        "Copies of the base that learn the gold alone, to find the new labels in the",
+        "pool. `expert = null` in the section above turns them off.",
+    ],
     "[initialize.components.rehearsal.pool]": [
         "Raw text like that which the pipeline reads: .txt, .jsonl, .spacy, a folder.",
     ],

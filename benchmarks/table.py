@@ -1,0 +1,133 @@
+"""The results of a suite: numbers, a Markdown table, a scatter plot."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+import matplotlib
+
+from spacy_rehearse import scorer
+
+from .methods import METHODS, TWO_PIPES
+from .suites import Suite
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+RunT = Dict[str, Any]
+ResultsT = Dict[str, Dict[str, List[float]]]  # method, measure, a value for each seed
+ORDER = ("base", *METHODS, *TWO_PIPES)
+
+
+class Column(NamedTuple):
+    """A column of the table.
+
+    title (str): Its title.
+    value (Callable[[RunT], Optional[float]]): The value of a run.
+    form (str): How a number is shown.
+    factor (int): What it is multiplied by first.
+    """
+
+    title: str
+    value: Callable[[RunT], Optional[float]]
+    form: str = ".1f"
+    factor: int = 100
+
+
+def _last(key: str) -> Callable[[RunT], Optional[float]]:
+    return lambda run: run["steps"][-1].get(key)
+
+
+COLUMNS = (
+    Column("new F", _last("new")),
+    Column("old F", _last("old")),
+    Column("micro F", _last("micro")),
+    Column("macro F", _last("macro")),
+    Column("F against the base", _last("retention")),
+    Column("flood per 1,000 words", _last("flood"), ".2f", 1),
+    Column("BWT", lambda run: run.get("bwt")),
+    Column("forgetting", lambda run: run.get("forgetting")),
+    Column("CPU s", lambda run: sum(s["seconds"] for s in run["steps"]), ".0f", 1),
+)
+
+
+def read_runs(folder: Path, plan: Suite) -> List[RunT]:
+    """Read all finished runs, and add what the steps tell together.
+
+    folder (Path): Where the runs' JSON files are.
+    plan (Suite): The suite.
+    RETURNS (List[RunT]): The runs.
+    """
+    runs = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    tasks = [plan.old, *(step.labels for step in plan.steps)]
+    before = [run["steps"][0]["labels"] for run in runs if run["method"] == "base"]
+    for run in runs:
+        if plan.old and before:
+            rows = [before[0], *(step["labels"] for step in run["steps"])]
+            matrix = [
+                [scorer.mean([row.get(x, 0.0) for x in task]) for task in tasks]
+                for row in rows
+            ]
+            run["bwt"] = scorer.backward_transfer(matrix)
+            run["forgetting"] = scorer.forgetting(matrix)
+    return runs
+
+
+def summarise(runs: List[RunT]) -> ResultsT:
+    """Gather the values of all seeds.
+
+    runs (List[RunT]): The runs.
+    RETURNS (ResultsT): For each method and measure, a value for each seed.
+    """
+    results: ResultsT = {}
+    for method in ORDER:
+        mine = [run for run in runs if run["method"] == method]
+        for column in COLUMNS:
+            values = [column.value(run) for run in mine]
+            known = [value for value in values if value is not None]
+            if known:
+                results.setdefault(method, {})[column.title] = known
+    return results
+
+
+def table(results: ResultsT) -> str:
+    """RETURNS (str): Mean ± standard deviation over the seeds, as Markdown."""
+    shown = [c for c in COLUMNS if any(c.title in row for row in results.values())]
+    lines = [f"| | seeds | {' | '.join(column.title for column in shown)} |"]
+    lines.append("| --- " * (len(shown) + 2) + "|")
+    for method, row in results.items():
+        n_seeds = max(map(len, row.values()))
+        cells = [_cell(row.get(column.title), column) for column in shown]
+        lines.append(f"| {method} | {n_seeds} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: Optional[List[float]], column: Column) -> str:
+    if not values:
+        return ""
+    values = [column.factor * value for value in values]
+    text = f"{statistics.mean(values):{column.form}}"
+    if len(values) > 1:
+        text += f" ± {statistics.stdev(values):{column.form}}"
+    return text
+
+
+def plot(results: ResultsT, path: Path) -> None:
+    """Draw what was kept against what was learnt.
+
+    results (ResultsT): The results.
+    path (Path): The PNG to write.
+    """
+    old = "old F" if any("old F" in row for row in results.values()) else COLUMNS[4][0]
+    figure, axes = pyplot.subplots(figsize=(8, 6))
+    for method, row in results.items():
+        if old in row and method != "base":
+            x, y = (100 * statistics.mean(row[key]) for key in ("new F", old))
+            axes.scatter(x, y)
+            axes.annotate(method, (x, y), xytext=(4, 4), textcoords="offset points")
+    axes.set_xlabel("Learnt: F on the new labels")
+    axes.set_ylabel(f"Kept: {old}")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+    pyplot.close(figure)

@@ -1,0 +1,245 @@
+"""The expert: a copy of the base that learns the gold alone, and then finds the new
+labels in the pool, where the teacher says `O` (double distillation: Deep Model
+Consolidation, Zhang et al. 2020).
+
+It forgets the old labels, and away from the gold's kind of text it sees new labels
+everywhere. So there are several, each with another fold of the gold held out, and only
+what they agree on is taken for true.
+"""
+
+import random
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Tuple,
+)
+
+from spacy.language import Language
+from spacy.scorer import PRFScore
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Adam, Optimizer
+
+from .scorer import entity_prf
+from .teacher import Entity, predict_entities
+
+DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 12}
+FOLD = 0.2  # share of the gold that an expert is stopped by
+PATIENCE = 3  # passes without a better score on it
+BATCH_WORDS = 500
+RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain
+FEWEST_STEPS = 10  # in what counts as a pass, for very small gold
+
+
+class Expert(NamedTuple):
+    """A pipeline that knows the new labels, and nothing else any more.
+
+    nlp (Language): The pipeline.
+    pipes (Sequence[str]): The pipes it takes, the recogniser last.
+    score (PRFScore): How well it does on its held-out fold.
+    n_passes (int): After how many passes over the gold it did so.
+    """
+
+    nlp: Language
+    pipes: Sequence[str]
+    score: PRFScore
+    n_passes: int
+
+
+class Findings(NamedTuple):
+    """What experts say of a text.
+
+    certain (Sequence[Entity]): What all of them call by a new label.
+    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable.
+    """
+
+    certain: Sequence[Entity]
+    doubtful: Sequence[Entity]
+
+
+NOTHING = Findings((), ())
+
+
+def train_expert(
+    nlp: Language,
+    pipes: Sequence[str],
+    gold: Sequence[Doc],
+    heldout: Sequence[Doc],
+    labels: Collection[str],
+    *,
+    max_passes: int,
+    learn_rate: float,
+    seed: int,
+) -> Expert:
+    """Fine-tune a copy of the base on the gold alone, until a held-out fold is at its
+    best.
+
+    nlp (Language): A copy of the base, changed in place.
+    pipes (Sequence[str]): The pipes that learn, the recogniser last.
+    gold (Sequence[Doc]): The gold.
+    heldout (Sequence[Doc]): Gold that is not trained on.
+    labels (Collection[str]): The new labels.
+    max_passes (int): The most passes over the gold.
+    learn_rate (float): The learning rate.
+    seed (int): Seed of the order.
+    RETURNS (Expert): The expert, with the weights of its best pass.
+    """
+    recogniser: Any = nlp.get_pipe(pipes[-1])
+    for label in labels:
+        recogniser.add_label(label)
+    optimizer = Adam(
+        learn_rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True
+    )
+    rng = random.Random(seed)
+    best, since = Expert(nlp, pipes, PRFScore(), 0), 0
+    best_weights: Dict[Any, Any] = {}
+    for n_passes in range(1, max_passes + 1):
+        _learn(nlp, pipes, _batches(gold, rng), optimizer)
+        with nlp.use_params(optimizer.averages):
+            score = _score(nlp, pipes, heldout, labels)
+        since += 1
+        if score.fscore > best.score.fscore or not best_weights:
+            best, since = Expert(nlp, pipes, score, n_passes), 0
+            best_weights = {k: v.copy() for k, v in optimizer.averages.items()}
+        if since == PATIENCE:
+            break
+    _set_weights(nlp, pipes, best_weights)
+    return best
+
+
+def train_experts(
+    load: Callable[[], Language],
+    pipes: Sequence[str],
+    gold: Sequence[Doc],
+    labels: Collection[str],
+    *,
+    n_experts: int,
+    max_passes: int,
+    learn_rate: float,
+    seed: int,
+) -> List[Expert]:
+    """Train experts, each with another fold of the gold held out.
+
+    load (Callable[[], Language]): Loads the base anew.
+    pipes (Sequence[str]): The pipes that learn, the recogniser last.
+    gold (Sequence[Doc]): The gold.
+    labels (Collection[str]): The new labels.
+    n_experts (int): How many experts, at most as many as there are folds.
+    max_passes (int): The most passes over the gold.
+    learn_rate (float): The learning rate.
+    seed (int): Seed of folds and order.
+    RETURNS (List[Expert]): The experts. None if the gold is a single text.
+    """
+    experts = []
+    for number in range(n_experts if len(gold) > 1 else 0):
+        train, heldout = split_folds(gold, number, seed)
+        expert = train_expert(
+            load(),
+            pipes,
+            train,
+            heldout,
+            labels,
+            max_passes=max_passes,
+            learn_rate=learn_rate,
+            seed=seed + number,
+        )
+        experts.append(expert)
+    return experts
+
+
+def split_folds(
+    docs: Sequence[Doc], number: int, seed: int
+) -> Tuple[List[Doc], List[Doc]]:
+    """Hold out another part of the gold for each expert.
+
+    docs (Sequence[Doc]): The gold, at least two.
+    number (int): Which expert's it is.
+    seed (int): Seed of the order.
+    RETURNS (Tuple[List[Doc], List[Doc]]): What to train on, and what is held out.
+    """
+    docs = random.Random(seed).sample(docs, len(docs))
+    size = max(1, round(FOLD * len(docs)))
+    start = number * size % len(docs)
+    return docs[:start] + docs[start + size :], docs[start : start + size]
+
+
+def find(
+    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
+) -> List[Findings]:
+    """Ask the experts for the new labels in texts.
+
+    experts (Sequence[Expert]): The experts.
+    texts (Sequence[str]): The texts.
+    labels (Collection[str]): The new labels.
+    RETURNS (List[Findings]): What they agree on in each text, and what not.
+    """
+    answers = [
+        [{e for e in found if e[2] in labels} for found in _predict(expert, texts)]
+        for expert in experts
+    ]
+    reliable = all(expert.score.precision >= RELIABLE for expert in experts)
+    findings = []
+    for sets in zip(*answers, strict=True):
+        agreed = set.intersection(*sets) if reliable else set()
+        findings.append(Findings(sorted(agreed), sorted(set.union(*sets) - agreed)))
+    return findings
+
+
+def _predict(expert: Expert, texts: Sequence[str]):
+    return predict_entities(expert.nlp, expert.pipes, texts)
+
+
+def _batches(docs: Sequence[Doc], rng: random.Random) -> Iterator[List[Doc]]:
+    """One pass over the docs, several if they are few."""
+    n_steps = 0
+    while n_steps < FEWEST_STEPS:
+        batch: List[Doc] = []
+        for doc in rng.sample(docs, len(docs)):
+            batch.append(doc)
+            if sum(map(len, batch)) >= BATCH_WORDS:
+                yield batch
+                batch, n_steps = [], n_steps + 1
+        if batch:
+            yield batch
+            n_steps += 1
+
+
+def _learn(
+    nlp: Language,
+    pipes: Sequence[str],
+    batches: Iterator[List[Doc]],
+    optimizer: Optimizer,
+) -> None:
+    idle = [name for name in nlp.pipe_names if name not in pipes]
+    gradients_only: Any = False
+    for docs in batches:
+        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+        nlp.update(examples, sgd=gradients_only, exclude=idle)
+        for name in pipes:
+            pipe: Any = nlp.get_pipe(name)
+            if hasattr(pipe, "finish_update"):
+                pipe.finish_update(optimizer)
+
+
+def _score(
+    nlp: Language, pipes: Sequence[str], docs: Sequence[Doc], labels: Collection[str]
+) -> PRFScore:
+    idle = [name for name in nlp.pipe_names if name not in pipes]
+    predicted = nlp.pipe([doc.text for doc in docs], disable=idle)
+    examples = [Example(x, y) for x, y in zip(predicted, docs, strict=True)]
+    return entity_prf(examples, labels)
+
+
+def _set_weights(nlp: Language, pipes: Sequence[str], weights: Dict[Any, Any]) -> None:
+    for name in pipes:
+        model = getattr(nlp.get_pipe(name), "model", None)
+        for node in model.walk() if model else ():
+            for param in node.param_names:
+                if (node.id, param) in weights:
+                    node.set_param(param, weights[node.id, param])

@@ -1,0 +1,109 @@
+import random
+
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.scorer import PRFScore
+
+from spacy_rehearse import expert as module
+from spacy_rehearse.expert import Expert, find, split_folds, train_experts
+
+from .util import make_docs, make_texts
+
+SETTINGS = {"n_experts": 2, "max_passes": 6, "learn_rate": 0.005, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def gold():
+    return make_docs(spacy.blank("en"), 60, ("GADGET",), seed=2)
+
+
+@pytest.fixture(scope="module")
+def experts(base, gold):
+    return train_experts(
+        lambda: spacy.load(base), ["ner"], gold, ("GADGET",), **SETTINGS
+    )
+
+
+def test_expert_finds_the_new_label_in_raw_text(experts):
+    made = make_texts(60, ("GADGET",), seed=8)
+    findings = find(experts, [text for text, _ in made], ("GADGET",))
+    true = {(i, *e) for i, (_, entities) in enumerate(made) for e in entities}
+    said = {(i, *e) for i, found in enumerate(findings) for e in found.certain}
+    assert len(said & true) > 0.7 * len(true)
+    assert len(said & true) > 0.7 * len(said)
+
+
+def test_expert_stops_at_its_best_pass_on_a_fold_of_its_own(experts):
+    assert [1 <= expert.n_passes <= 6 for expert in experts] == [True, True]
+    assert all(expert.score.fscore > 0.5 for expert in experts)
+    assert experts[0].nlp is not experts[1].nlp
+
+
+def test_expert_speaks_of_new_labels_only(experts):
+    (found,) = find(experts, ["then mister Ana Ruiz saw the device Pixo Pad ."], ())
+    assert not found.certain and not found.doubtful
+
+
+def test_expert_of_one_text_is_none(base, gold):
+    load = lambda: spacy.load(base)  # noqa: E731
+    assert train_experts(load, ["ner"], gold[:1], ("GADGET",), **SETTINGS) == []
+
+
+def test_expert_same_seed_same_answers(base, gold):
+    texts = [text for text, _ in make_texts(20, (), seed=8)]
+    answers = []
+    for _ in range(2):
+        spacy.util.fix_random_seed(0)
+        settings = {**SETTINGS, "max_passes": 1}
+        pair = train_experts(
+            lambda: spacy.load(base), ["ner"], gold, ("GADGET",), **settings
+        )
+        answers.append(find(pair, texts, ("GADGET",)))
+    assert answers[0] == answers[1]
+
+
+def score(tp, fp):
+    return PRFScore(tp=tp, fp=fp)
+
+
+def answer(monkeypatch, said, scores):
+    """What is found if each expert says this."""
+    monkeypatch.setattr(module, "_predict", lambda expert, texts: said[expert.n_passes])
+    experts = [Expert(None, (), score, i) for i, score in enumerate(scores)]
+    return find(experts, ["some text"], ("GADGET",))[0]
+
+
+A, B, C = (0, 4, "GADGET"), (5, 9, "GADGET"), (5, 9, "PERSON")
+
+
+def test_expert_is_certain_only_of_what_all_say(monkeypatch):
+    good = [score(9, 1)] * 2
+    found = answer(monkeypatch, [[[A, B]], [[A, C]]], good)
+    assert found.certain == [A] and found.doubtful == [B]
+
+
+def test_expert_that_errs_on_held_out_gold_is_certain_of_nothing(monkeypatch):
+    found = answer(monkeypatch, [[[A]], [[A]]], [score(9, 1), score(4, 6)])
+    assert found.certain == [] and found.doubtful == [A]
+
+
+@given(n=st.integers(2, 40), number=st.integers(0, 4), seed=st.integers(0, 5))
+def test_expert_folds_divide_the_gold(n, number, seed):
+    docs = list(range(n))
+    train, heldout = split_folds(docs, number, seed)
+    assert sorted(train + heldout) == docs
+    assert train and heldout
+
+
+@given(n=st.integers(10, 40), seed=st.integers(0, 5))
+def test_expert_folds_of_different_experts_are_disjoint(n, seed):
+    folds = [set(split_folds(list(range(n)), i, seed)[1]) for i in range(2)]
+    assert folds[0].isdisjoint(folds[1])
+
+
+def test_expert_rng_is_its_own(base, gold):
+    state = random.getstate()
+    split_folds(gold, 0, 0)
+    assert random.getstate() == state
