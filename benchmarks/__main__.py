@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from .job import result_path
 from .methods import METHODS, TWO_PIPES
+from .plot import plot
 from .suites import SUITES
-from .table import plot, read_runs, summarise, table
+from .table import read_runs, summarise, table
 
 RunT = Tuple[str, int]
 

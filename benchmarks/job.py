@@ -90,7 +90,8 @@ def two_pipes(base: Path, expert: Path, method: str) -> Language:
     """Put the naively tuned recogniser before or behind the untouched one."""
     nlp, tuned = spacy.load(base), spacy.load(expert)
     first = method == "two-pipes-expert-first"
-    nlp.add_pipe("ner", source=tuned, name="expert", first=first, last=not first)
+    place = {"first": True} if first else {"last": True}
+    nlp.add_pipe("ner", source=tuned, name="expert", **place)
     return nlp
 
 

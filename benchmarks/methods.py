@@ -68,6 +68,11 @@ def low_rate(config: Config) -> None:
 def textbook(config: Config) -> None:
     """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
     config["components"]["rehearsal"].update(ratio=1.0, soft=0.0)
+    without_expert(config)
+
+
+def without_expert(config: Config) -> None:
+    config["initialize"]["components"]["rehearsal"]["expert"] = None
 
 
 def without_soft(config: Config) -> None:
@@ -94,6 +99,7 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "textbook": (rehearsed, textbook),
     "rehearsal": (rehearsed,),
     "rehearsal-without-soft": (rehearsed, without_soft),
+    "rehearsal-without-expert": (rehearsed, without_expert),
     "rehearsal-without-averages": (rehearsed, without_averages),
     "joint": (joint,),
 }

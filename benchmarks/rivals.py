@@ -53,7 +53,6 @@ class ExtendNER(Rehearsal):
             hard=0.0,
             weight=1.0,
             authority=session.labels,
-            drop=drop,
             losses=distilled,
         )
         return losses

@@ -1,19 +1,14 @@
-"""The results of a suite: numbers, a Markdown table, a scatter plot."""
+"""The results of a suite: numbers and a Markdown table."""
 
 import json
 import statistics
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-import matplotlib
-
 from spacy_rehearse import scorer
 
 from .methods import METHODS, TWO_PIPES
 from .suites import Suite
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
 
 RunT = Dict[str, Any]
 ResultsT = Dict[str, Dict[str, List[float]]]  # method, measure, a value for each seed
@@ -111,23 +106,3 @@ def _cell(values: Optional[List[float]], column: Column) -> str:
     if len(values) > 1:
         text += f" ± {statistics.stdev(values):{column.form}}"
     return text
-
-
-def plot(results: ResultsT, path: Path) -> None:
-    """Draw what was kept against what was learnt.
-
-    results (ResultsT): The results.
-    path (Path): The PNG to write.
-    """
-    old = "old F" if any("old F" in row for row in results.values()) else COLUMNS[4][0]
-    figure, axes = pyplot.subplots(figsize=(8, 6))
-    for method, row in results.items():
-        if old in row and method != "base":
-            x, y = (100 * statistics.mean(row[key]) for key in ("new F", old))
-            axes.scatter(x, y)
-            axes.annotate(method, (x, y), xytext=(4, 4), textcoords="offset points")
-    axes.set_xlabel("Learnt: F on the new labels")
-    axes.set_ylabel(f"Kept: {old}")
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-    pyplot.close(figure)

@@ -15,13 +15,13 @@ from typing import Any, Collection, Dict, List, Sequence, Tuple
 from spacy.pipeline.transition_parser import Parser
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import NumpyOps, set_dropout_rate
+from thinc.api import set_dropout_rate
 from thinc.types import Floats2d
 
 # Beside distillation, hard silver is left to say where no new label is. With more of it
 # the new labels are learnt less, with none at all they flood.
-HARD_WEIGHT = 0.25
-OPS = NumpyOps()  # spaCy's transition-based pipes score actions on the CPU
+HARD_WEIGHT = 0.5
+SCALE = 0.025  # so that a weight of 1.0 is about right
 
 
 def can_distil(pipe: Any) -> bool:
@@ -60,15 +60,16 @@ def soft_gradient(ours: Floats2d, theirs: Floats2d) -> Floats2d:
     """Differentiate the cross-entropy between teacher's and student's distributions.
 
     At temperature T, H = -T² sum(softmax(theirs / T) * log(softmax(ours / T))). This is
-    its limit for a high T (Hinton et al. 2015, section 2.1): scores are matched, up to
-    a constant that they may share.
+    its limit for a high T (Hinton et al. 2015, section 2.1), where scores are matched
+    up to a constant that they may share: the drift, divided by the number of actions.
+    Here it is divided by a constant, as a pipe of few labels learns no slower.
 
     ours (Floats2d): The student's scores of the shared actions, a row for each state.
     theirs (Floats2d): The teacher's.
-    RETURNS (Floats2d): The gradient of H by `ours`. Each row sums to 0.
+    RETURNS (Floats2d): The gradient by `ours`. Each row sums to 0.
     """
     drift = ours - theirs
-    return (drift - drift.mean(axis=1, keepdims=True)) / max(drift.shape[1], 1)
+    return SCALE * (drift - drift.mean(axis=1, keepdims=True))
 
 
 def update_softly(
@@ -80,7 +81,6 @@ def update_softly(
     weight: float,
     hard: float = HARD_WEIGHT,
     authority: Collection[str],
-    drop: float,
     losses: Dict[str, float],
 ) -> None:
     """Add the gradients of hard silver and of distillation, in one forward pass.
@@ -97,16 +97,15 @@ def update_softly(
     weight (float): Weight of the distillation's gradient.
     hard (float): Weight of the hard silver's gradient.
     authority (Collection[str]): Labels on which only the gold counts.
-    drop (float): The dropout rate.
     losses (Dict[str, float]): The hard loss is added under the student's name.
     """
-    set_dropout_rate(student.model, drop)
+    set_dropout_rate(student.model, 0.0)
     states, golds, most_moves = _start_states(student, examples)
     if not states:
         return
     model, backprop_tok2vec = student.model.begin_update([eg.x for eg in examples])
-    # By default it drops a tenth of the state vectors' values. Scores that are to match
-    # the teacher's would differ at random, and shrink.
+    # By default it drops a tenth of the state vectors' values. Scores would differ from
+    # the teacher's at random, and shrink to match them.
     model.attrs["dropout_rate"] = 0.0
     tutor = teacher.model.predict(list(teacher_docs))
     ours, theirs = shared_actions(student, teacher, authority)

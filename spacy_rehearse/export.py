@@ -47,6 +47,12 @@ def without_rehearsal(
     plain._config = plain_config(nlp.config, session.teacher.nlp.config)
     plain._meta = _plain_meta(nlp, plain, session, scores)
     plain._meta["spacy_rehearse"]["gold"] = dict(counts)
+    if session.experts:
+        plain._meta["spacy_rehearse"]["experts"] = {
+            "precision": [expert.score.precision for expert in session.experts],
+            "recall": [expert.score.recall for expert in session.experts],
+            **session.found,
+        }
     plain._meta.update(meta)
     return plain
 

@@ -8,7 +8,6 @@ from spacy.util import CONFIG_SECTION_ORDER
 from thinc.api import Config
 
 from . import recipe
-from .expert import DEFAULT_EXPERT
 from .gold import resolve_labels
 from .listeners import has_transformer, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
@@ -58,7 +57,7 @@ def make_config(
         "components": _components(nlp, component, rehearse),
         "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
         "training": _training(nlp, component, gold, rehearse),
-        "initialize": _initialize(nlp, labels, pool),
+        "initialize": _initialize(nlp, labels, pool, gold),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.
     filled = Config(nlp.default_config, section_order=CONFIG_SECTION_ORDER)
@@ -152,7 +151,7 @@ def _training(
         "gpu_allocator": "${system.gpu_allocator}",
         "train_corpus": "corpora.train",
         "dev_corpus": "corpora.dev",
-        "dropout": recipe.DROPOUT,
+        "dropout": recipe.dropout(gold.n_words),
         "accumulate_gradient": 1,
         "max_epochs": 0,
         **length,
@@ -172,7 +171,10 @@ def _training(
 
 
 def _initialize(
-    nlp: Language, labels: Optional[Sequence[str]], pool: Optional[Sequence[Path]]
+    nlp: Language,
+    labels: Optional[Sequence[str]],
+    pool: Optional[Sequence[Path]],
+    gold: recipe.GoldSize,
 ) -> Dict[str, Any]:
     section: Dict[str, Any] = {
         "vectors": "${paths.base}" if len(nlp.vocab.vectors) else None,
@@ -195,7 +197,7 @@ def _initialize(
                 "labels": list(labels) if labels else None,
                 "heldout": 0.1,
                 "cache": ".rehearsal_cache",
-                "expert": dict(DEFAULT_EXPERT),
+                "expert": recipe.expert_settings(gold.n_words),
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",
                     "path": "${paths.pool}",

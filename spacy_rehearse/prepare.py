@@ -271,6 +271,9 @@ def _summary(
         f"Silver: {split.n_training} texts to train on, {len(split.heldout)} held out, "
         f"{split.n_left_out} near-duplicates left out ({n_cached} from the cache)",
     ]
+    if session.experts:
+        scores = [f"{100 * expert.score.fscore:.0f}" for expert in session.experts]
+        lines.append(f"Experts: F {' and '.join(scores)} on held-out gold")
     if gold.n_mended:
         lines.append(
             f"Gold: {gold.n_mended} entities with white space at an edge, or across "

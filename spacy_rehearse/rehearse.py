@@ -11,7 +11,7 @@ from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
-from .expert import find
+from .expert import count, find
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .session import Session
@@ -77,6 +77,7 @@ def learn_silver(
     findings = None
     if session.experts:
         findings = find(session.experts, [s.text for s in silver], session.labels)
+        session.found.update(count(findings, [s.entities for s in silver]))
     # In memory zones the words of the pool leave no trace in the vocabs.
     with (
         zone(nlp),
@@ -91,13 +92,15 @@ def learn_silver(
             findings=findings,
             annotating=session.annotating,
         )
+        docs = _as_teacher_sees(teacher, examples) if session.soft else None
+        # At random, scores would differ from the teacher's, who drops nothing.
+        drop = drop if docs is None else 0.0
         # What nlp.update does first, for the pipes that this one can't do without.
         for name in session.upstream:
             if name not in session.frozen:
                 shared: Any = nlp.get_pipe(name)
                 shared.update(examples, drop=drop, losses=losses)
         learner: Any = nlp.get_pipe(component)
-        docs = _as_teacher_sees(teacher, examples) if session.soft else None
         if docs is None:
             learner.update(examples, drop=drop, losses=losses)
         else:
@@ -108,7 +111,6 @@ def learn_silver(
                 docs,
                 weight=session.soft,
                 authority=session.labels,
-                drop=drop,
                 losses=losses,
             )
     return losses[component]

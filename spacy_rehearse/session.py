@@ -1,5 +1,6 @@
 """The session: what one training run works with."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -28,6 +29,7 @@ class Session:
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
+    found (Counter): What the experts found in the silver so far.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
     summary (List[str]): What a user wants to read before the training.
     """
@@ -43,6 +45,7 @@ class Session:
     upstream: List[str]
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]
+    found: Counter = field(default_factory=Counter)
     about: Dict[str, Any] = field(default_factory=dict)
     summary: List[str] = field(default_factory=list)
 

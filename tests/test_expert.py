@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 
 from spacy_rehearse import expert as module
-from spacy_rehearse.expert import Expert, find, split_folds, train_experts
+from spacy_rehearse.expert import (
+    Expert,
+    Findings,
+    count,
+    find,
+    split_folds,
+    train_experts,
+)
 
 from .util import make_docs, make_texts
 
@@ -87,6 +94,12 @@ def test_expert_is_certain_only_of_what_all_say(monkeypatch):
 def test_expert_that_errs_on_held_out_gold_is_certain_of_nothing(monkeypatch):
     found = answer(monkeypatch, [[[A]], [[A]]], [score(9, 1), score(4, 6)])
     assert found.certain == [] and found.doubtful == [A]
+
+
+def test_expert_counts_what_the_teacher_contests():
+    findings = [Findings([A, B], [C]), Findings([], [A])]
+    entities = [[(2, 4, "PERSON")], [(0, 4, "ORG")]]
+    assert count(findings, entities) == {"certain": 2, "contested": 1, "doubtful": 2}
 
 
 @given(n=st.integers(2, 40), number=st.integers(0, 4), seed=st.integers(0, 5))

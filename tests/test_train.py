@@ -131,3 +131,27 @@ def test_train_averaged_weights_do_not_start_at_zero(run, base, capfd):
 def test_train_warns_if_no_checkpoint_learnt_anything(run, base):
     with pytest.warns(UserWarning, match="no checkpoint scored above 0"):
         run(base, training__optimizer__learn_rate=0.0, training__max_steps=20)
+
+
+def test_train_experts_lift_the_new_label_and_tell_what_they_found(run, base):
+    section = "initialize__components__rehearsal__expert"
+    settings = {section: {"n_experts": 2, "max_passes": 6}}
+    nlp = spacy.load(run(base, **settings) / "model-best")
+    told = nlp.meta["spacy_rehearse"]["experts"]
+    assert len(told["precision"]) == len(told["recall"]) == 2
+    assert {"certain", "contested", "doubtful"} < set(told)
+    assert entities_f(nlp, ("GADGET",)) > 0.5
+    assert entities_f(nlp, ("PERSON", "ORG")) > 0.7
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"n_experts": 9, "max_passes": 6}, "n_experts is 9: expected 1 to 5"),
+        ({"n_experts": 2, "max_passes": 0}, "max_passes is 0: expected 1 to"),
+        ({"experts": 2}, "holds .*'experts'.*expert = null"),
+    ],
+)
+def test_train_rejects_expert_settings(run, base, settings, words):
+    with pytest.raises(ValueError, match=words):
+        run(base, initialize__components__rehearsal__expert=settings)

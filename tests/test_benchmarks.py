@@ -1,0 +1,87 @@
+import pytest
+import spacy
+
+from benchmarks.job import two_pipes
+from benchmarks.methods import METHODS, TWO_PIPES, write_config
+from benchmarks.suites import Step, Suite, read_conll
+from benchmarks.table import read_runs, summarise, table
+from spacy_rehearse.teacher import load_pipeline
+
+from .util import train_base
+
+
+def write_run(folder, method, seed, *steps):
+    import srsly
+
+    rows = [{"labels": labels, "seconds": 10.0, **rest} for labels, rest in steps]
+    record = {"method": method, "seed": seed, "steps": rows}
+    srsly.write_json(folder / f"{method}-{seed}.json", record)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two steps on top of a base that knows A."""
+    write_run(tmp_path, "base", 0, ({"A": 0.8}, {}), ({"A": 0.8}, {}))
+    for seed, last in ((0, 0.6), (1, 0.4)):
+        first = {"A": 0.7, "B": 0.5}
+        second = {"A": last, "B": 0.7, "C": 0.9}
+        write_run(tmp_path, "naive", seed, (first, {}), (second, {"new": 0.9}))
+    steps = [Step(tmp_path, ("B",)), Step(tmp_path, ("C",))]
+    return read_runs(tmp_path, Suite(tmp_path, ("A",), steps))
+
+
+def test_benchmarks_transfer_is_that_of_the_whole_sequence(runs):
+    first, second = [run for run in runs if run["method"] == "naive"]
+    # A: 0.6 - 0.8, B: 0.7 - 0.5; then A: 0.4 - 0.8
+    assert first["bwt"] == pytest.approx((-0.2 + 0.2) / 2)
+    assert second["bwt"] == pytest.approx((-0.4 + 0.2) / 2)
+    # the best of all steps but the last, minus the last
+    assert first["forgetting"] == pytest.approx((0.2 - 0.2) / 2)
+
+
+def test_benchmarks_table_shows_mean_and_spread(runs):
+    lines = table(summarise(runs)).splitlines()
+    row = next(line for line in lines if line.startswith("| naive"))
+    assert "| naive | 2 | 90.0 ± 0.0 |" in row
+    assert "-5.0 ± 7.1" in row
+    assert "| 20 ± 0 |" in row
+
+
+def test_benchmarks_conll_keeps_the_labels_asked_for(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("Ana\tB-PER\nRuiz\tI-PER\nof\tO\n\nAcme B-ORG\nday Day\n")
+    first, second = read_conll(path, ("PER",))
+    assert [(ent.text, ent.label_) for ent in first.ents] == [("Ana Ruiz", "PER")]
+    assert [token.text for token in second] == ["Acme", "day"] and not second.ents
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_benchmarks_each_method_is_a_config(base, corpus, tmp_path, method):
+    from benchmarks import rivals  # noqa: F401
+
+    for part in ("train", "dev"):
+        data = (corpus / f"{part}.spacy").read_bytes()
+        name = {"train": "joint", "dev": "joint_dev"}[part]
+        for other in (part, name):
+            (tmp_path / f"{other}.spacy").write_bytes(data)
+    step = Step(tmp_path, ("GADGET",))
+    write_config(method, base, step, tmp_path / "method.cfg", seed=3)
+    config = spacy.util.load_config(tmp_path / "method.cfg", interpolate=True)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    assert nlp.config["training"]["seed"] == 3
+    assert "ner" in nlp.pipe_names
+
+
+@pytest.mark.parametrize("method", TWO_PIPES)
+def test_benchmarks_two_pipes_the_first_wins(base, tmp_path, method):
+    from .util import NER, entities_f
+
+    expert = train_base(NER, tmp_path / "expert", labels=("GADGET",))
+    nlp = two_pipes(base, expert, method)
+    assert nlp.pipe_names == (
+        ["ner", "expert"] if "base-first" in method else ["expert", "ner"]
+    )
+    alone = entities_f(load_pipeline(str(base), "base", "base"), ("PERSON", "ORG"))
+    if "base-first" in method:
+        assert entities_f(nlp, ("PERSON", "ORG")) == alone
+    assert entities_f(nlp, ("GADGET",)) > 0.5
