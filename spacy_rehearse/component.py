@@ -18,6 +18,7 @@ from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
 from .parity import check_parity
 from .prepare import PoolT, prepare
+from .regularizers import RegularizerT
 from .rehearse import complete_gold, learn_silver, start_averages
 from .scorer import SCORE_WEIGHTS
 from .session import Session
@@ -27,6 +28,8 @@ DEFAULT_CONFIG = """
 component = "ner"
 ratio = 3.0
 soft = 1.0
+
+[rehearsal.regularizers]
 """
 
 
@@ -36,7 +39,12 @@ soft = 1.0
     default_score_weights=SCORE_WEIGHTS,
 )
 def make_rehearsal(
-    nlp: Language, name: str, component: str, ratio: float, soft: float
+    nlp: Language,
+    name: str,
+    component: str,
+    ratio: float,
+    soft: float,
+    regularizers: Dict[str, Any],  # RegularizerT: spaCy checks blocks unresolved
 ) -> "Rehearsal":
     """Create the rehearsal component. It loads nothing: `initialize` does the work.
 
@@ -45,8 +53,17 @@ def make_rehearsal(
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
+    regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
+        spacy-rehearse.L2SP.v1.
     """
-    return Rehearsal(nlp, name, component=component, ratio=ratio, soft=soft)
+    return Rehearsal(
+        nlp,
+        name,
+        component=component,
+        ratio=ratio,
+        soft=soft,
+        regularizers=regularizers,
+    )
 
 
 class Rehearsal(Pipe):
@@ -62,6 +79,7 @@ class Rehearsal(Pipe):
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
+    regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
     """
 
     hide_labels = True
@@ -74,12 +92,14 @@ class Rehearsal(Pipe):
         component: str = "ner",
         ratio: float = 3.0,
         soft: float = 1.0,
+        regularizers: Optional[Dict[str, RegularizerT]] = None,
     ) -> None:
         self.nlp: Any = nlp  # None only in a worker process
         self.name = name
         self.component = component
         self.ratio = ratio
         self.soft = soft
+        self.regularizers = dict(regularizers or {})
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
         self.session: Optional[Session] = None
@@ -184,10 +204,15 @@ class Rehearsal(Pipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Let averages start at the weights; notice when it is called too early.
+        """Apply the regularizers, now that all gradients are in.
+
+        At the first update, let averages start at the weights, and notice when it is
+        called too early.
 
         sgd (Optimizer): The optimizer.
         """
+        for regularize in self.regularizers.values():
+            regularize(self._require_session().starts, sgd)
         losses, self._losses = self._losses, None
         if losses is None:  # not the first update
             return

@@ -94,6 +94,12 @@ def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, Any]
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
+            "regularizers": {
+                "l2sp": {
+                    "@misc": "spacy-rehearse.L2SP.v1",
+                    "strength": recipe.PULL,
+                },
+            },
         }
     for name in nlp.component_names:
         components[name] = {"source": "${paths.base}"}

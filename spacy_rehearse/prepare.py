@@ -31,6 +31,7 @@ from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, has_transformer, upstream_of
 from .mentions import learn_mentions
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
+from .regularizers import remember_start
 from .session import Session
 from .silver import Shard, SilverText, annotate, read_shard
 from .teacher import (
@@ -89,6 +90,9 @@ def prepare(
     loaded = load_teacher(teacher, component, annotating)
     checks.check_vectors(nlp, loaded)
     authority = resolve_labels(labels, gold.labels, loaded.labels)
+    upstream = upstream_of(nlp, component)
+    learning = [x for x in (*upstream, component) if x not in frozen]
+    starts = [remember_start(nlp.get_pipe(x)) for x in learning]
     _add_labels(nlp, component, authority, loaded.labels)
 
     store = SilverCache(Path(cache) if cache else None, made_by(loaded))
@@ -110,12 +114,13 @@ def prepare(
         mentions=learn_mentions(gold.examples, authority, nlp),
         experts=_experts(loaded, teacher, gold, authority, annotating, expert, seed),
         soft=_soft(nlp.get_pipe(component), loaded, soft),
-        upstream=upstream_of(nlp, component),
+        upstream=upstream,
         frozen=frozen,
         annotating=tuple(
             x for x in required_pipes(nlp, component, annotating) if x in annotating
         ),
     )
+    session.starts = starts
     settings = {"component": component, "ratio": ratio, "soft": session.soft}
     session.about = _about(
         session,

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 # learning of the new ones (and the training) a lot.
 RATIO = 1.0
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
+PULL = 10.0  # strength of L2-SP
 GOLD_WORDS = 500  # a batch
 EPOCHS = 8  # passes over the gold: with more, a little more is kept and learnt
 FEWEST_STEPS, MOST_STEPS = 300, 20_000

@@ -8,6 +8,7 @@ from spacy.matcher import PhraseMatcher
 
 from .expert import Expert
 from .interleave import Interleaver
+from .regularizers import Start
 from .silver import SilverText
 from .teacher import Entity, Teacher, predict_entities
 
@@ -29,6 +30,7 @@ class Session:
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
+    starts (List[Start]): What the learning pipes were before the training.
     found (Counter): What the experts found in the silver so far.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
     summary (List[str]): What a user wants to read before the training.
@@ -45,6 +47,7 @@ class Session:
     upstream: List[str]
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]
+    starts: List[Start] = field(default_factory=list)
     found: Counter = field(default_factory=Counter)
     about: Dict[str, Any] = field(default_factory=dict)
     summary: List[str] = field(default_factory=list)

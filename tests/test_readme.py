@@ -17,6 +17,7 @@ from .util import make_texts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
+CONFIG = (ROOT / "docs" / "config.md").read_text(encoding="utf8")
 OWN_LOOP = (ROOT / "docs" / "own-loop.md").read_text(encoding="utf8")
 BASE = "en_core_web_sm"
 
@@ -68,7 +69,7 @@ def test_readme_commands_and_python_run(base, project):
 
 
 def test_readme_config_trains(base, project):
-    for block in blocks("ini"):
+    for block in blocks("ini", CONFIG):
         config = Config().from_str(block.replace(BASE, str(base)), interpolate=False)
         config["corpora"] = {
             name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}

@@ -16,6 +16,9 @@ COMMENTS = {
     ],
     "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
     "soft =": ["Weight of distillation: the teacher's scores, not just its choice."],
+    "[components.rehearsal.regularizers.l2sp]": [
+        "Pulls the weights a little back to the original's at each update.",
+    ],
     "replace_listeners =": [
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],

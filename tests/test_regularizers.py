@@ -1,0 +1,67 @@
+import numpy
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from thinc.api import Adam, Linear
+
+from spacy_rehearse.regularizers import (
+    Start,
+    create_l2sp_v1,
+    pull_to_start,
+    remember_start,
+)
+
+
+def linear(weights):
+    model = Linear(nO=len(weights), nI=len(weights[0]))
+    model.initialize()
+    model.set_param("W", numpy.asarray(weights, dtype="f"))
+    return model
+
+
+def test_regularizers_l2sp_by_hand():
+    model = linear([[1.0, 2.0]])
+    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")})
+    create_l2sp_v1(strength=50.0)([start], Adam(0.005))  # a quarter of the way
+    numpy.testing.assert_allclose(model.get_param("W"), [[0.75, 2.5]])
+
+
+@given(rate=st.floats(0, 1))
+def test_regularizers_l2sp_never_overshoots(rate):
+    model = linear([[1.0, -2.0]])
+    start = Start(model, {(0, "W"): numpy.zeros((1, 2), dtype="f")})
+    pull_to_start(start, rate)
+    now = model.get_param("W")
+    assert (abs(now) <= [1.0 + 1e-6, 2.0 + 1e-6]).all()
+    assert now[0, 0] >= 0 >= now[0, 1]
+
+
+@pytest.mark.parametrize("strength", [1e9, 1000.0])
+def test_regularizers_l2sp_goes_no_further_than_back(strength):
+    model = linear([[1.0, 2.0]])
+    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")})
+    create_l2sp_v1(strength=strength)([start], Adam(0.1))
+    numpy.testing.assert_allclose(model.get_param("W"), [[0.0, 4.0]])
+
+
+def test_regularizers_l2sp_leaves_the_rows_of_new_labels_free(base):
+    pipe = spacy.load(base).get_pipe("ner")
+    start = remember_start(pipe)
+    n_old = pipe.moves.n_moves
+    pipe.add_label("GADGET")
+    upper = pipe.model.get_ref("upper")
+    for node in pipe.model.walk():
+        for name in node.param_names:
+            node.get_param(name)[:] += 1.0
+    grown = upper.get_param("W").copy()
+    pull_to_start(start, 1.0)
+    numpy.testing.assert_array_equal(upper.get_param("W")[n_old:], grown[n_old:])
+    for (number, name), before in start.weights.items():
+        now = list(pipe.model.walk())[number].get_param(name)
+        numpy.testing.assert_allclose(now[: len(before)], before, atol=1e-6)
+
+
+def test_regularizers_l2sp_rejects_a_negative_strength():
+    with pytest.raises(ValueError, match="strength is -1"):
+        create_l2sp_v1(strength=-1)
