@@ -67,7 +67,7 @@ def low_rate(config: Config) -> None:
 
 def textbook(config: Config) -> None:
     """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
-    config["components"]["rehearsal"].update(ratio=1.0, soft=0.0)
+    config["components"]["rehearsal"].update(ratio=1.0, soft=0.0, regularizers={})
     without_expert(config)
 
 
@@ -77,6 +77,10 @@ def without_expert(config: Config) -> None:
 
 def without_soft(config: Config) -> None:
     config["components"]["rehearsal"]["soft"] = 0.0
+
+
+def without_l2sp(config: Config) -> None:
+    config["components"]["rehearsal"]["regularizers"] = {}
 
 
 def without_averages(config: Config) -> None:
@@ -100,6 +104,7 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "rehearsal": (rehearsed,),
     "rehearsal-without-soft": (rehearsed, without_soft),
     "rehearsal-without-expert": (rehearsed, without_expert),
+    "rehearsal-without-l2sp": (rehearsed, without_l2sp),
     "rehearsal-without-averages": (rehearsed, without_averages),
     "joint": (joint,),
 }

@@ -58,18 +58,28 @@ class ExtendNER(Rehearsal):
         return losses
 
 
-CONFIG = {"component": "ner", "ratio": 1.0, "soft": 0.0}
+CONFIG = {"component": "ner", "ratio": 1.0, "soft": 0.0, "regularizers": {}}
 
 
 @Language.factory("nlp_rehearse", default_config=CONFIG)
 def make_nlp_rehearse(
-    nlp: Language, name: str, component: str, ratio: float, soft: float
+    nlp: Language,
+    name: str,
+    component: str,
+    ratio: float,
+    soft: float,
+    regularizers: Dict[str, Any],
 ) -> NlpRehearse:
     return NlpRehearse(nlp, name, component=component, ratio=ratio, soft=soft)
 
 
 @Language.factory("extendner", default_config=CONFIG)
 def make_extendner(
-    nlp: Language, name: str, component: str, ratio: float, soft: float
+    nlp: Language,
+    name: str,
+    component: str,
+    ratio: float,
+    soft: float,
+    regularizers: Dict[str, Any],
 ) -> ExtendNER:
     return ExtendNER(nlp, name, component=component, ratio=ratio, soft=soft)

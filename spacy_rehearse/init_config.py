@@ -54,7 +54,7 @@ def make_config(
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
         "nlp": _nlp_section(nlp, names),
-        "components": _components(nlp, component, rehearse),
+        "components": _components(nlp, component, rehearse, gold),
         "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
         "training": _training(nlp, component, gold, rehearse),
         "initialize": _initialize(nlp, labels, pool, gold),
@@ -86,7 +86,9 @@ def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, Any]:
     }
 
 
-def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, Any]:
+def _components(
+    nlp: Language, component: str, rehearse: bool, gold: recipe.GoldSize
+) -> Dict[str, Any]:
     components: Dict[str, Any] = {}
     if rehearse:
         components["rehearsal"] = {
@@ -94,12 +96,7 @@ def _components(nlp: Language, component: str, rehearse: bool) -> Dict[str, Any]
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
-            "regularizers": {
-                "l2sp": {
-                    "@misc": "spacy-rehearse.L2SP.v1",
-                    "strength": recipe.PULL,
-                },
-            },
+            "regularizers": recipe.regularizers(gold.n_words),
         }
     for name in nlp.component_names:
         components[name] = {"source": "${paths.base}"}

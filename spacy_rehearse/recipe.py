@@ -12,7 +12,6 @@ from spacy.vocab import Vocab
 # learning of the new ones (and the training) a lot.
 RATIO = 1.0
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
-PULL = 10.0  # strength of L2-SP
 GOLD_WORDS = 500  # a batch
 EPOCHS = 8  # passes over the gold: with more, a little more is kept and learnt
 FEWEST_STEPS, MOST_STEPS = 300, 20_000
@@ -24,7 +23,10 @@ PATIENCE = 0.4  # share of the training without a better checkpoint
 LEARN_RATE = 0.003
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
-SCARCE_WORDS = 20_000  # gold that is learnt by heart before it is understood
+# Less gold is learnt by heart before it is understood: more dropout, and a pull back to
+# the start, help there. Where there is more, the pull costs the new label.
+SCARCE_WORDS = 20_000
+PULL = 10.0  # strength of L2-SP
 
 
 class GoldSize(NamedTuple):
@@ -96,6 +98,17 @@ def dropout(n_words: int) -> float:
     RETURNS (float): The rate. Distillation on silver goes without.
     """
     return 0.2 if n_words < SCARCE_WORDS else 0.1
+
+
+def regularizers(n_words: int) -> Dict[str, Any]:
+    """Make the [components.rehearsal.regularizers] block, by the size of the gold.
+
+    n_words (int): Number of tokens of the gold.
+    RETURNS (Dict[str, Any]): The block. It may be empty.
+    """
+    if n_words >= SCARCE_WORDS:
+        return {}
+    return {"l2sp": {"@misc": "spacy-rehearse.L2SP.v1", "strength": PULL}}
 
 
 def batcher() -> Dict[str, Any]:

@@ -21,13 +21,18 @@ class Start(NamedTuple):
 RegularizerT = Callable[[List[Start], Optimizer], None]
 
 
+EMBEDDING = "hashembed"  # thinc's name for a table of word features
+
+
 def remember_start(pipe: Any) -> Start:
-    """RETURNS (Start): A copy of a pipe's weights, as they are now."""
+    """RETURNS (Start): A copy of a pipe's weights, as they are now, without embedding
+    tables: the words of new labels have to be learnt there.
+    """
     weights = {
         (number, name): node.get_param(name).copy()
         for number, node in enumerate(pipe.model.walk())
         for name in node.param_names
-        if node.has_param(name)
+        if node.has_param(name) and node.name != EMBEDDING
     }
     return Start(pipe.model, weights)
 
@@ -51,7 +56,8 @@ def pull_to_start(start: Start, rate: float) -> None:
 
 
 def create_l2sp_v1(*, strength: float) -> RegularizerT:
-    """Create L2-SP: at each update, pull all weights a little back to their start.
+    """Create L2-SP: at each update, pull the weights a little back to their start, but
+    for embedding tables and the rows of new labels.
 
     strength (float): Share of the way back, in units of the learning rate. So it
         follows the rate's schedule.

@@ -57,6 +57,7 @@ def test_regularizers_l2sp_leaves_the_rows_of_new_labels_free(base):
     grown = upper.get_param("W").copy()
     pull_to_start(start, 1.0)
     numpy.testing.assert_array_equal(upper.get_param("W")[n_old:], grown[n_old:])
+    assert len(start.weights) > 10
     for (number, name), before in start.weights.items():
         now = list(pipe.model.walk())[number].get_param(name)
         numpy.testing.assert_allclose(now[: len(before)], before, atol=1e-6)
