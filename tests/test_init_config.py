@@ -96,3 +96,13 @@ def test_init_config_passes_spacys_own_checks(shared_base, corpus, workdir, caps
     config_for(shared_base, corpus).to_disk(workdir / "c.cfg")
     debug_data(workdir / "c.cfg", silent=True)
     assert (workdir / ".rehearsal_cache" / ".gitignore").exists()
+
+
+@pytest.mark.parametrize(
+    "n_words, passes, dropout, pulled",
+    [(1_000, 12, 0.2, True), (19_999, 8, 0.2, True), (50_000, 3, 0.1, False)],
+)
+def test_init_config_little_gold_is_held_back(n_words, passes, dropout, pulled):
+    assert recipe.expert_settings(n_words)["max_passes"] == passes
+    assert recipe.dropout(n_words) == dropout
+    assert ("l2sp" in recipe.regularizers(n_words)) == pulled
