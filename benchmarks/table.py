@@ -43,6 +43,8 @@ COLUMNS = (
     Column("flood per 1,000 words", _last("flood"), ".2f", 1),
     Column("BWT", lambda run: run.get("bwt")),
     Column("forgetting", lambda run: run.get("forgetting")),
+    Column("new F ÷ naive", lambda run: None, ".2f", 1),
+    Column("gap closed", lambda run: None, ".2f", 1),
     Column("CPU s", lambda run: sum(s["seconds"] for s in run["steps"]), ".0f", 1),
 )
 
@@ -83,6 +85,21 @@ def summarise(runs: List[RunT]) -> ResultsT:
             known = [value for value in values if value is not None]
             if known:
                 results.setdefault(method, {})[column.title] = known
+    return _relate(results)
+
+
+def _relate(results: ResultsT) -> ResultsT:
+    """Add what needs other methods, too: their means over the seeds."""
+    naive, joint = results.get("naive", {}), results.get("joint", {})
+    for row in results.values():
+        if "new F" in row and "new F" in naive:
+            best = scorer.mean(naive["new F"])
+            row["new F ÷ naive"] = [value / best for value in row["new F"]]
+        if "old F" in row and "micro F" in joint and "micro F" in naive:
+            ends = scorer.mean(naive["micro F"]), scorer.mean(joint["micro F"])
+            row["gap closed"] = [
+                scorer.gap_closed(value, *ends) for value in row["micro F"]
+            ]
     return results
 
 

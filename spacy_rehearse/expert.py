@@ -26,6 +26,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
 
+from .listeners import only_listener, upstream_of
 from .scorer import entity_prf
 from .teacher import Entity, predict_entities
 
@@ -237,14 +238,19 @@ def _learn(
     batches: Iterator[List[Doc]],
     optimizer: Optimizer,
 ) -> None:
-    idle = [name for name in nlp.pipe_names if name not in pipes]
+    upstream = upstream_of(nlp, pipes[-1])
+    learning = [*upstream, pipes[-1]]
+    others = [name for name in nlp.pipe_names if name not in learning]
+    annotating = [name for name in pipes if name not in learning]
     gradients_only: Any = False
-    for docs in batches:
-        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-        nlp.update(examples, sgd=gradients_only, exclude=idle)
-        for name in pipes:
-            pipe: Any = nlp.get_pipe(name)
-            if hasattr(pipe, "finish_update"):
+    with only_listener(nlp, upstream, pipes[-1]):
+        for docs in batches:
+            examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+            nlp.update(
+                examples, sgd=gradients_only, exclude=others, annotates=annotating
+            )
+            for name in learning:
+                pipe: Any = nlp.get_pipe(name)
                 pipe.finish_update(optimizer)
 
 

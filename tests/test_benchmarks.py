@@ -47,6 +47,17 @@ def test_benchmarks_table_shows_mean_and_spread(runs):
     assert "| 20 ± 0 |" in row
 
 
+def test_benchmarks_rows_are_compared_with_naive_and_joint():
+    def run(method, new, micro):
+        step = {"new": new, "old": 0.1, "micro": micro, "seconds": 1.0}
+        return {"method": method, "steps": [step]}
+
+    runs = [run("naive", 0.4, 0.2), run("naive", 0.6, 0.2), run("joint", 0.6, 0.6)]
+    rows = summarise([*runs, run("rehearsal", 0.45, 0.5)])
+    assert rows["rehearsal"]["new F ÷ naive"] == [pytest.approx(0.9)]
+    assert rows["rehearsal"]["gap closed"] == [pytest.approx(0.75)]
+
+
 def test_benchmarks_conll_keeps_the_labels_asked_for(tmp_path):
     path = tmp_path / "a.conll"
     path.write_text("Ana\tB-PER\nRuiz\tI-PER\nof\tO\n\nAcme B-ORG\nday Day\n")

@@ -1,5 +1,6 @@
 import random
 
+import numpy
 import pytest
 import spacy
 from hypothesis import given
@@ -46,6 +47,29 @@ def test_expert_stops_at_its_best_pass_on_a_fold_of_its_own(experts):
     assert [1 <= expert.n_passes <= 6 for expert in experts] == [True, True]
     assert all(expert.score.fscore > 0.5 for expert in experts)
     assert experts[0].nlp is not experts[1].nlp
+
+
+def test_expert_with_shared_embeddings_learns_them_too(shared_base, gold):
+    pipes = ["tok2vec", "ner"]
+    settings = {**SETTINGS, "n_experts": 1}
+    (expert,) = train_experts(
+        lambda: spacy.load(shared_base), pipes, gold, ("GADGET",), **settings
+    )
+    assert expert.score.fscore > 0.5
+    before = spacy.load(shared_base)
+    moved = [
+        not numpy.array_equal(a.get_param(name), b.get_param(name))
+        for pipe in ("tok2vec", "tagger")
+        for a, b in zip(
+            expert.nlp.get_pipe(pipe).model.walk(),
+            before.get_pipe(pipe).model.walk(),
+            strict=True,
+        )
+        for name in a.param_names
+        if a.has_param(name)
+    ]
+    n_tagger = 2  # its output layer has a W and a b, and stays as it is
+    assert all(moved[:-n_tagger]) and not any(moved[-n_tagger:])
 
 
 def test_expert_speaks_of_new_labels_only(experts):
