@@ -2,7 +2,7 @@
 
 Each step of a suite is a folder with train.spacy and dev.spacy (annotated for the new
 labels only), pool.jsonl, test.spacy, and, where the whole truth is known, joint.spacy
-(all that old and new gold say, for joint training) or kept_out.jsonl (texts like the
+(old and new gold, marked in full, for joint training) or kept_out.jsonl (texts like the
 pool's, to compare with the base on).
 """
 
@@ -100,7 +100,8 @@ def btc(shared: Path, work: Path) -> Suite:
     if _begin(step.folder):
         tweets = _shuffled(section("f", (*old, "ORG")))
         told = (*old, "ORG")
-        _write_step(step, told, tweets[:BTC_NEW], tweets[BTC_NEW:], known)
+        earlier = section("abh", told)
+        _write_step(step, told, tweets[:BTC_NEW], tweets[BTC_NEW:], earlier)
         _save(section("ge", (*old, "ORG")), step.folder / "test.spacy")
         _finish(step.folder)
     return Suite(_train_base(known, work / "base"), old, [step])
@@ -118,10 +119,10 @@ def btc_sequence(shared: Path, work: Path) -> Suite:
         step = Step(work / label, (label,))
         if _begin(step.folder):
             told = every[: i + 1]
-            truth = section("h", told)
-            for earlier in every[1:i]:
-                truth += _only(gold[earlier], told)
-            _write_step(step, told, gold[label], tweets[BTC_NEW:], truth)
+            earlier = section("h", told)
+            for past in every[1:i]:
+                earlier += _only(gold[past], told)
+            _write_step(step, told, gold[label], tweets[BTC_NEW:], earlier)
             _save(section("ge", every), step.folder / "test.spacy")
             _finish(step.folder)
         steps.append(step)
@@ -162,12 +163,12 @@ def _write_step(
     told: Collection[str],
     gold: List[Doc],
     rest: List[Doc],
-    known: List[Doc],
+    earlier: List[Doc],
 ) -> None:
     dev, pool = rest[:BTC_DEV], rest[BTC_DEV:]
     _save(_only(gold, step.labels), step.folder / "train.spacy")
     _save(_only(dev, step.labels), step.folder / "dev.spacy")
-    _save(known + _only(gold, told), step.folder / "joint.spacy")
+    _save(earlier + _only(gold, told), step.folder / "joint.spacy")
     _save(_only(dev, told), step.folder / "joint_dev.spacy")
     _write_texts((doc.text for doc in pool), step.folder / "pool.jsonl")
 
