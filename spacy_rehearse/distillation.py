@@ -18,9 +18,6 @@ from spacy.training import Example
 from thinc.api import set_dropout_rate
 from thinc.types import Floats2d
 
-# Beside distillation, hard silver is left to say where no new label is. With more of it
-# the new labels are learnt less, with none at all they flood.
-HARD_WEIGHT = 0.5
 SCALE = 0.025  # so that a weight of 1.0 is about right
 
 
@@ -79,7 +76,7 @@ def update_softly(
     teacher_docs: Sequence[Doc],
     *,
     weight: float,
-    hard: float = HARD_WEIGHT,
+    hard: float = 1.0,
     authority: Collection[str],
     losses: Dict[str, float],
 ) -> None:
