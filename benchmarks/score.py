@@ -37,13 +37,12 @@ def score(
         for doc, entities in zip(docs, found, strict=True)
     ]
     by_label = {label: _f(examples, [label]) for label in labels}
-    scores: Dict[str, Any] = {
-        "labels": by_label,
-        "micro": _f(examples, labels),
-        "macro": scorer.mean(list(by_label.values())),
-        "new": _f(examples, step.labels),
-        "old": _f(examples, [x for x in labels if x not in step.labels]),
-    }
+    scores: Dict[str, Any] = {"labels": by_label, "new": _f(examples, step.labels)}
+    old = [label for label in labels if label not in step.labels]
+    if old:
+        scores["old"] = _f(examples, old)
+        scores["micro"] = _f(examples, labels)
+        scores["macro"] = scorer.mean(list(by_label.values()))
     if (step.folder / "kept_out.jsonl").exists():
         scores.update(_compare(predict, nlp, step))
     return scores

@@ -24,6 +24,7 @@ def initialized(base, corpus, **settings):
             "teacher": str(base),
             "pool": create_raw_text_v1(corpus / "pool.jsonl"),
             "cache": None,
+            "expert": None,
             **settings,
         },
     )
@@ -57,6 +58,7 @@ def test_component_initialized_through_nlp_initialize(base, corpus):
     nlp.config["initialize"]["components"]["rehearsal"] = {
         "teacher": str(base),
         "cache": None,
+        "expert": None,
         "pool": {
             "@readers": "spacy-rehearse.RawText.v1",
             "path": str(corpus / "pool.jsonl"),
