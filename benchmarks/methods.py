@@ -89,6 +89,8 @@ def without_averages(config: Config) -> None:
 
 def rival(factory: str) -> ChangeT:
     def change(config: Config) -> None:
+        without_expert(config)  # a rival asks none, nor is it pulled back
+        without_l2sp(config)
         config["components"]["rehearsal"]["factory"] = factory
 
     return change

@@ -1,7 +1,7 @@
 """Rivals that spaCy users are told of, as components of their own."""
 
 import copy
-from typing import Any, Dict
+from typing import Any, Dict, Type
 
 from spacy.language import Language
 
@@ -61,25 +61,27 @@ class ExtendNER(Rehearsal):
 CONFIG = {"component": "ner", "ratio": 1.0, "soft": 0.0, "regularizers": {}}
 
 
-@Language.factory("nlp_rehearse", default_config=CONFIG)
-def make_nlp_rehearse(
-    nlp: Language,
-    name: str,
-    component: str,
-    ratio: float,
-    soft: float,
-    regularizers: Dict[str, Any],
-) -> NlpRehearse:
-    return NlpRehearse(nlp, name, component=component, ratio=ratio, soft=soft)
+def register(factory: str, rival: Type[Rehearsal]) -> None:
+    """Make a rival a factory of spaCy's, with the settings of `rehearsal`."""
+
+    @Language.factory(factory, default_config=CONFIG)
+    def make(
+        nlp: Language,
+        name: str,
+        component: str,
+        ratio: float,
+        soft: float,
+        regularizers: Dict[str, Any],
+    ) -> Rehearsal:
+        return rival(
+            nlp,
+            name,
+            component=component,
+            ratio=ratio,
+            soft=soft,
+            regularizers=regularizers,
+        )
 
 
-@Language.factory("extendner", default_config=CONFIG)
-def make_extendner(
-    nlp: Language,
-    name: str,
-    component: str,
-    ratio: float,
-    soft: float,
-    regularizers: Dict[str, Any],
-) -> ExtendNER:
-    return ExtendNER(nlp, name, component=component, ratio=ratio, soft=soft)
+register("nlp_rehearse", NlpRehearse)
+register("extendner", ExtendNER)

@@ -207,15 +207,12 @@ def _set_silver(
     placed, unplaced = place_entities(reference, entities)
     certain, beside = place_entities(reference, found.certain)
     doubtful, outside = place_entities(reference, found.doubtful)
-    old_tokens = tokens_of(placed)
-    new = [span for span in certain if old_tokens.isdisjoint(tokens_of([span]))]
+    trusted = [span for span in placed if span.label_ not in unknown]
+    settled = tokens_of(trusted)
+    new = [span for span in certain if settled.isdisjoint(tokens_of([span]))]
     contested = mentioned | tokens_of(certain + beside)
-    old = [
-        span
-        for span in placed
-        if span.label_ not in unknown and contested.isdisjoint(tokens_of([span]))
-    ]
-    missing = contested | old_tokens | tokens_of(unplaced + doubtful + outside)
+    old = [span for span in trusted if contested.isdisjoint(tokens_of([span]))]
+    missing = contested | tokens_of(placed + unplaced + doubtful + outside)
     set_entities(reference, old + new, missing)
 
 

@@ -81,6 +81,12 @@ def test_silver_is_missing_where_teacher_and_experts_contradict_each_other():
     ]  # fmt: skip
 
 
+def test_silver_of_a_label_being_corrected_is_what_the_experts_say():
+    found = Findings([(12, 16, "ORG")], [])
+    corrected = iob(SILVER, unknown=("ORG",), found=found)
+    assert corrected[2:6] == ["O", "B-ORG", "", "O"]
+
+
 def test_silver_forms_that_are_seldom_new_do_not_count():
     examples = [
         gold("a corp b", (2, 6, "GADGET")),
