@@ -1,10 +1,11 @@
 """The methods: each is a config that `spacy train` runs (`--code` for the rivals)."""
 
 from pathlib import Path
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Optional, Sequence
 
 from thinc.api import Config
 
+from spacy_rehearse import recipe
 from spacy_rehearse.init_config import make_config
 
 from .suites import Step
@@ -45,10 +46,7 @@ def rehearsed(base: Path, step: Step) -> Config:
 
 def no_pool(base: Path, step: Step) -> Config:
     """Only the gold's own texts, labelled by the teacher: the pool is the gold."""
-    config = _rehearsed(base, step, [step.folder / "train.spacy"])
-    textbook(config)
-    config["components"]["rehearsal"]["ratio"] = 0.0
-    return config
+    return _rehearsed(base, step, [step.folder / "train.spacy"])
 
 
 def _rehearsed(base: Path, step: Step, pool: Sequence[Path]) -> Config:
@@ -67,8 +65,16 @@ def low_rate(config: Config) -> None:
 
 def textbook(config: Config) -> None:
     """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
-    config["components"]["rehearsal"].update(ratio=1.0, soft=0.0, regularizers={})
+    in_place(config)
     without_expert(config)
+    without_soft(config)
+    config["components"]["rehearsal"].update(ratio=1.0, regularizers={})
+
+
+def in_place(config: Config) -> None:
+    """No column: all weights learn, and distillation holds them."""
+    config["initialize"]["components"]["rehearsal"]["column"] = None
+    config["training"]["optimizer"]["learn_rate"]["initial_rate"] = recipe.LEARN_RATE
 
 
 def without_expert(config: Config) -> None:
@@ -79,35 +85,57 @@ def without_soft(config: Config) -> None:
     config["components"]["rehearsal"]["soft"] = 0.0
 
 
-def without_l2sp(config: Config) -> None:
-    config["components"]["rehearsal"]["regularizers"] = {}
+def without_silver(config: Config) -> None:
+    config["components"]["rehearsal"]["ratio"] = 0.0
 
 
 def without_averages(config: Config) -> None:
     config["training"]["optimizer"]["use_averages"] = False
 
 
+def frozen(*parts: str, rows: Optional[str] = None) -> ChangeT:
+    def change(config: Config) -> None:
+        freeze = {"@misc": "spacy-rehearse.Freeze.v1", "parts": parts, "rows": rows}
+        config["components"]["rehearsal"]["regularizers"] = {"freeze": freeze}
+
+    return change
+
+
+def pulled(config: Config) -> None:
+    l2sp = {"@misc": "spacy-rehearse.L2SP.v1", "strength": 10.0}
+    config["components"]["rehearsal"]["regularizers"] = {"l2sp": l2sp}
+
+
 def rival(factory: str) -> ChangeT:
     def change(config: Config) -> None:
-        without_expert(config)  # a rival asks none, nor is it pulled back
-        without_l2sp(config)
+        textbook(config)
         config["components"]["rehearsal"]["factory"] = factory
 
     return change
 
 
+FROZEN_TOK2VEC = frozen("tok2vec")
+NEW_ROWS = frozen("tok2vec", "lower", rows="old")
+
 METHODS: Dict[str, Sequence[Callable]] = {
     "naive": (naive,),
     "naive-low-rate": (naive, low_rate),
-    "self-training": (no_pool,),
-    "extendner": (no_pool, rival("extendner")),
+    "self-training": (no_pool, textbook, without_silver),
+    "extendner": (no_pool, rival("extendner"), without_silver),
+    "frozen-tok2vec-no-pool": (no_pool, textbook, without_silver, FROZEN_TOK2VEC),
+    "new-rows-no-pool": (no_pool, textbook, without_silver, NEW_ROWS),
+    "rehearsal-no-pool": (no_pool, without_expert, without_silver),
     "nlp-rehearse": (rehearsed, rival("nlp_rehearse")),
     "textbook": (rehearsed, textbook),
+    "frozen-tok2vec": (rehearsed, textbook, FROZEN_TOK2VEC),
+    "new-rows": (rehearsed, textbook, NEW_ROWS),
     "rehearsal": (rehearsed,),
-    "rehearsal-without-soft": (rehearsed, without_soft),
     "rehearsal-without-expert": (rehearsed, without_expert),
-    "rehearsal-without-l2sp": (rehearsed, without_l2sp),
+    "rehearsal-without-silver": (rehearsed, without_expert, without_silver),
     "rehearsal-without-averages": (rehearsed, without_averages),
+    "distillation": (rehearsed, in_place),
+    "distillation-l2sp": (rehearsed, in_place, pulled),
+    "distillation-without-soft": (rehearsed, in_place, without_soft),
     "joint": (joint,),
 }
 # Made of the naive run's pipeline and the base, without training.

@@ -197,8 +197,9 @@ def _split_pool(shared: Path, folder: Path, pools: Collection[str]) -> None:
     for name in pools:
         lines = (shared / "pools" / f"{name}.jsonl").read_text("utf8").splitlines()
         texts += [json.loads(line)["text"] for line in lines]
-    _write_texts(texts[:-N_KEPT_OUT], folder / "pool.jsonl")
-    _write_texts(texts[-N_KEPT_OUT:], folder / "kept_out.jsonl")
+    random.Random(0).shuffle(texts)  # the pools are sorted by genre
+    _write_texts(texts[N_KEPT_OUT:], folder / "pool.jsonl")
+    _write_texts(texts[:N_KEPT_OUT], folder / "kept_out.jsonl")
 
 
 def _only(docs: Iterable[Doc], labels: Collection[str]) -> List[Doc]:

@@ -9,11 +9,16 @@ from .teacher import Teacher, check_recogniser, vectors_digest
 FACTORY = "rehearsal"
 # An expert has a fold of the gold of its own.
 MOST_EXPERT = {"n_experts": 5, "max_passes": 1000}
+MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
 def check_settings(
-    ratio: float, soft: float, heldout: float, expert: Optional[Mapping[str, int]]
+    ratio: float,
+    soft: float,
+    heldout: float,
+    expert: Optional[Mapping[str, int]],
+    column: Optional[Mapping[str, int]],
 ) -> None:
     """Raise a ValueError if a number is out of its range."""
     if ratio < 0:
@@ -32,22 +37,26 @@ def check_settings(
             "the pool, above 0 and below 1"
         )
     if expert is not None:
-        _check_expert(expert)
+        _check_block("expert", expert, MOST_EXPERT)
+    if column is not None:
+        _check_block("column", column, MOST_COLUMN)
 
 
-def _check_expert(settings: Mapping[str, int]) -> None:
-    where = "[initialize.components.rehearsal.expert]"
-    if set(settings) != set(MOST_EXPERT):
+def _check_block(
+    name: str, settings: Mapping[str, int], most: Mapping[str, int]
+) -> None:
+    where = f"[initialize.components.rehearsal.{name}]"
+    without = (
+        f"to train without, set {name} = null in [initialize.components.rehearsal]"
+    )
+    if set(settings) != set(most):
         raise ValueError(
-            f"{where} holds {sorted(settings)}: expected {sorted(MOST_EXPERT)}. To "
-            "train without an expert, set expert = null in "
-            "[initialize.components.rehearsal]"
+            f"{where} holds {sorted(settings)}: expected {sorted(most)}; {without}"
         )
-    for key, most in MOST_EXPERT.items():
-        if not 1 <= settings[key] <= most:
+    for key, limit in most.items():
+        if not 1 <= settings[key] <= limit:
             raise ValueError(
-                f"{where} {key} is {settings[key]}: expected 1 to {most} (for no "
-                "expert, set expert = null in [initialize.components.rehearsal])"
+                f"{where} {key} is {settings[key]}: expected 1 to {limit}; {without}"
             )
 
 

@@ -14,8 +14,10 @@ from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
+from .column import DEFAULT_COLUMN
 from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
+from .freeze import update_movable
 from .parity import check_parity
 from .prepare import PoolT, prepare
 from .regularizers import RegularizerT
@@ -133,6 +135,7 @@ class Rehearsal(Pipe):
         heldout: float = 0.1,
         cache: Optional[str] = ".rehearsal_cache",
         expert: Optional[Dict[str, int]] = DEFAULT_EXPERT,
+        column: Optional[Dict[str, int]] = DEFAULT_COLUMN,
     ) -> None:
         """Load the teacher, label the pool with it, add the new labels.
 
@@ -150,6 +153,10 @@ class Rehearsal(Pipe):
         expert (Optional[Dict[str, int]]): `n_experts` copies of the teacher learn the
             gold alone, in at most `max_passes` passes, and find the new labels in the
             pool. None for no expert.
+        column (Optional[Dict[str, int]]): The new labels get weights of their own:
+            token vectors of some `width` from convolutional layers of some `depth`,
+            and `hidden` units; the base's weights are frozen. None to let all weights
+            learn, held by distillation.
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
@@ -167,6 +174,8 @@ class Rehearsal(Pipe):
             heldout=heldout,
             cache=cache,
             expert=expert,
+            column=column,
+            regularized=bool(self.regularizers),
         )
         self._compared = False
         for line in self.session.summary:
@@ -204,19 +213,26 @@ class Rehearsal(Pipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Apply the regularizers, now that all gradients are in.
+        """Apply the regularizers, now that all gradients are in, and move the rest.
 
         At the first update, let averages start at the weights, and notice when it is
         called too early.
 
         sgd (Optimizer): The optimizer.
         """
-        for regularize in self.regularizers.values():
-            regularize(self._require_session().starts, sgd)
+        session = self._require_session()
         losses, self._losses = self._losses, None
-        if losses is None:  # not the first update
-            return
-        start_averages(self.nlp, self._require_session(), sgd)
+        if losses is not None:  # the first update
+            start_averages(self.nlp, session, sgd)
+            self._check_gradients(losses)
+        for regularize in self.regularizers.values():
+            regularize(session.starts, sgd)
+        if session.movable:
+            update_movable(
+                self.nlp.get_pipe(self.component).model, sgd, session.movable
+            )
+
+    def _check_gradients(self, losses: Dict[str, float]) -> None:
         if self.component not in losses:
             warnings.warn(
                 "nlp.update(sgd=optimizer) moves each pipe's weights before the other "

@@ -45,12 +45,14 @@ class Expert(NamedTuple):
     pipes (Sequence[str]): The pipes it takes, the recogniser last.
     score (PRFScore): How well it does on its held-out fold.
     n_passes (int): After how many passes over the gold it did so.
+    heldout (Sequence[Doc]): The fold.
     """
 
     nlp: Language
     pipes: Sequence[str]
     score: PRFScore
     n_passes: int
+    heldout: Sequence[Doc] = ()
 
 
 class Findings(NamedTuple):
@@ -98,7 +100,7 @@ def train_expert(
         learn_rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True
     )
     rng = random.Random(seed)
-    best, since = Expert(nlp, pipes, PRFScore(), 0), 0
+    best, since = Expert(nlp, pipes, PRFScore(), 0, heldout), 0
     best_weights: Dict[Any, Any] = {}
     for n_passes in range(1, max_passes + 1):
         _learn(nlp, pipes, _batches(gold, rng), optimizer)
@@ -106,7 +108,7 @@ def train_expert(
             score = _score(nlp, pipes, heldout, labels)
         since += 1
         if score.fscore > best.score.fscore or not best_weights:
-            best, since = Expert(nlp, pipes, score, n_passes), 0
+            best, since = Expert(nlp, pipes, score, n_passes, heldout), 0
             best_weights = {k: v.copy() for k, v in optimizer.averages.items()}
         if since == PATIENCE:
             break
@@ -180,16 +182,20 @@ def find(
     labels (Collection[str]): The new labels.
     RETURNS (List[Findings]): What they agree on in each text, and what not.
     """
-    answers = [
-        [{e for e in found if e[2] in labels} for found in _predict(expert, texts)]
-        for expert in experts
-    ]
+    answers = [list(map(set, find_alone(expert, texts, labels))) for expert in experts]
     reliable = all(expert.score.precision >= RELIABLE for expert in experts)
     findings = []
     for sets in zip(*answers, strict=True):
         agreed = set.intersection(*sets) if reliable else set()
         findings.append(Findings(sorted(agreed), sorted(set.union(*sets) - agreed)))
     return findings
+
+
+def find_alone(
+    expert: Expert, texts: Sequence[str], labels: Collection[str]
+) -> List[List[Entity]]:
+    """RETURNS (List[List[Entity]]): What one expert calls by a new label in texts."""
+    return [[e for e in found if e[2] in labels] for found in _predict(expert, texts)]
 
 
 def count(

@@ -52,6 +52,7 @@ def without_rehearsal(
             "precision": [expert.score.precision for expert in session.experts],
             "recall": [expert.score.recall for expert in session.experts],
             **session.found,
+            "right_of_overlaps": {x: list(n) for x, n in session.overlaps.items()},
         }
     plain._meta.update(meta)
     return plain

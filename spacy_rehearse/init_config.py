@@ -8,6 +8,7 @@ from spacy.util import CONFIG_SECTION_ORDER
 from thinc.api import Config
 
 from . import recipe
+from .column import DEFAULT_COLUMN
 from .gold import resolve_labels
 from .listeners import has_transformer, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
@@ -49,15 +50,17 @@ def make_config(
     gold = recipe.measure_gold(train)
     resolve_labels(labels, gold.labels, recogniser.labels)
     rehearse = pool is not None
+    # A column learns beside shared embeddings; else, the recogniser needs its own copy.
+    grow = rehearse and not has_transformer(nlp, component)
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
         "nlp": _nlp_section(nlp, names),
-        "components": _components(nlp, component, rehearse, gold),
+        "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
-        "training": _training(nlp, component, gold, rehearse),
-        "initialize": _initialize(nlp, labels, pool, gold),
+        "training": _training(nlp, component, gold, rehearse, grow),
+        "initialize": _initialize(nlp, labels, pool, gold, grow),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.
     filled = Config(nlp.default_config, section_order=CONFIG_SECTION_ORDER)
@@ -87,7 +90,7 @@ def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, Any]:
 
 
 def _components(
-    nlp: Language, component: str, rehearse: bool, gold: recipe.GoldSize
+    nlp: Language, component: str, rehearse: bool, grow: bool, gold: recipe.GoldSize
 ) -> Dict[str, Any]:
     components: Dict[str, Any] = {}
     if rehearse:
@@ -96,11 +99,11 @@ def _components(
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
-            "regularizers": recipe.regularizers(gold.n_words),
+            "regularizers": {} if grow else recipe.regularizers(gold.n_words),
         }
     for name in nlp.component_names:
         components[name] = {"source": "${paths.base}"}
-        if name == component and upstream_of(nlp, component):
+        if name == component and not grow and upstream_of(nlp, component):
             components[name]["replace_listeners"] = listener_paths(nlp, component)
     return components
 
@@ -137,9 +140,12 @@ def _corpus(name: str) -> Dict[str, Any]:
 
 
 def _training(
-    nlp: Language, component: str, gold: recipe.GoldSize, rehearse: bool
+    nlp: Language, component: str, gold: recipe.GoldSize, rehearse: bool, grow: bool
 ) -> Dict[str, Any]:
     length = recipe.training_length(gold.n_words)
+    rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
+    if has_transformer(nlp, component):
+        rate = recipe.TRANSFORMER_LEARN_RATE
     others = [name for name in nlp.component_names if name != component]
     weights: Dict[str, Optional[float]] = {}
     for name in others:
@@ -159,12 +165,10 @@ def _training(
         "max_epochs": 0,
         **length,
         "frozen_components": others,
-        "annotating_components": [],
+        "annotating_components": upstream_of(nlp, component) if grow else [],
         "before_update": None,
         "batcher": recipe.batcher(),
-        "optimizer": recipe.optimizer(
-            length["max_steps"], transformer=has_transformer(nlp, component)
-        ),
+        "optimizer": recipe.optimizer(length["max_steps"], rate),
         "score_weights": weights,
         "logger": {"@loggers": LOGGERS[rehearse], "progress_bar": None},
         "before_to_disk": (
@@ -178,6 +182,7 @@ def _initialize(
     labels: Optional[Sequence[str]],
     pool: Optional[Sequence[Path]],
     gold: recipe.GoldSize,
+    grow: bool,
 ) -> Dict[str, Any]:
     section: Dict[str, Any] = {
         "vectors": "${paths.base}" if len(nlp.vocab.vectors) else None,
@@ -201,6 +206,7 @@ def _initialize(
                 "heldout": 0.1,
                 "cache": ".rehearsal_cache",
                 "expert": recipe.expert_settings(gold.n_words),
+                "column": dict(DEFAULT_COLUMN) if grow else None,
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",
                     "path": "${paths.pool}",

@@ -21,15 +21,19 @@ from spacy.language import Language
 from tqdm import tqdm
 
 from . import about, checks
+from .background import start_as_outside
 from .cache import SilverCache
+from .column import add_column, can_grow
 from .completion import place_entities
 from .distillation import can_distil
 from .expert import Expert, train_experts
+from .freeze import MovableT
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import Split, split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, has_transformer, upstream_of
 from .mentions import learn_mentions
+from .overlap import count_overlaps
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import remember_start
 from .session import Session
@@ -58,6 +62,8 @@ def prepare(
     heldout: float,
     cache: Optional[str],
     expert: Optional[Mapping[str, int]],
+    column: Optional[Mapping[str, int]],
+    regularized: bool,
 ) -> Session:
     """Check everything, label the pool, set held-out silver aside.
 
@@ -75,6 +81,9 @@ def prepare(
     heldout (float): Share of the pool to hold out.
     cache (Optional[str]): Folder of the silver cache. None to keep silver in memory.
     expert (Optional[Mapping[str, int]]): Settings of the experts. None for no expert.
+    column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
+        weights learn.
+    regularized (bool): Whether regularizers will ask how the weights started.
     RETURNS (Session): What the training works with.
     RAISES (ValueError): If anything would spoil the training.
     """
@@ -82,7 +91,7 @@ def prepare(
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
-    checks.check_settings(ratio, soft, heldout, expert)
+    checks.check_settings(ratio, soft, heldout, expert, column)
     checks.check_pipeline(nlp, name, component, frozen)
     gold = read_gold(get_examples, nlp)
     check_listeners(nlp, component, frozen, annotating, gold.examples)
@@ -92,8 +101,17 @@ def prepare(
     authority = resolve_labels(labels, gold.labels, loaded.labels)
     upstream = upstream_of(nlp, component)
     learning = [x for x in (*upstream, component) if x not in frozen]
-    starts = [remember_start(nlp.get_pipe(x)) for x in learning]
+    starts = [remember_start(nlp.get_pipe(x)) for x in learning if regularized]
+    target = nlp.get_pipe(component)
     _add_labels(nlp, component, authority, loaded.labels)
+    if can_grow(target):
+        start_as_outside(
+            target, [x for x in authority if x not in loaded.labels], gold.examples
+        )
+    movable: MovableT = {}
+    no_column = why_no_column(loaded, target, learning)
+    if column is not None and not no_column:
+        movable = add_column(nlp, component, authority, **column)
 
     store = SilverCache(Path(cache) if cache else None, made_by(loaded))
 
@@ -105,6 +123,7 @@ def prepare(
     split = split_silver(shards, read, share=heldout, seed=seed, gold_texts=gold.texts)
     checks.check_entities([s.entities for s in split.heldout], len(split.heldout))
     silver = shuffled_forever(split.training, read, random.Random(seed))
+    experts = _experts(loaded, teacher, gold, authority, annotating, expert, seed)
     session = Session(
         teacher=loaded,
         labels=authority,
@@ -112,23 +131,30 @@ def prepare(
         interleaver=Interleaver(silver, ratio),
         gold_entities=gold_entities,
         mentions=learn_mentions(gold.examples, authority, nlp),
-        experts=_experts(loaded, teacher, gold, authority, annotating, expert, seed),
-        soft=_soft(nlp.get_pipe(component), loaded, soft),
+        experts=experts,
+        overlaps=count_overlaps(experts, authority, gold_entities),
+        # With a column, there is nothing to distil: old scores can't move.
+        soft=0.0 if movable else _soft(target, loaded, soft),
         upstream=upstream,
         frozen=frozen,
         annotating=tuple(
             x for x in required_pipes(nlp, component, annotating) if x in annotating
         ),
     )
-    session.starts = starts
-    settings = {"component": component, "ratio": ratio, "soft": session.soft}
-    session.about = _about(
-        session,
-        shards,
-        split,
-        {**settings, "heldout": heldout, "expert": expert, "seed": seed},
-    )
+    session.starts, session.movable = starts, movable
+    settings = {
+        "component": component,
+        "ratio": ratio,
+        "soft": soft,
+        "heldout": heldout,
+        "expert": expert,
+        "column": column if movable else None,
+        "seed": seed,
+    }
+    session.about = _about(session, shards, split, settings)
     session.summary = _summary(session, shards, split, gold)
+    if column is not None and no_column:
+        session.summary.append(f"No column is added: {no_column}")
     return session
 
 
@@ -157,6 +183,22 @@ def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> 
     # spaCy keeps a copy of the weights for nlp.rehearse, which nobody calls here.
     if getattr(pipe, "_rehearsal_model", None) is not None:
         pipe._rehearsal_model = None
+
+
+def why_no_column(teacher: Teacher, pipe: Any, learning: Sequence[str]) -> str:
+    """RETURNS (str): Why a column can't keep the old labels of a pipe as they are, or
+    would not help. Empty if it can, and helps.
+    """
+    if not can_grow(pipe):
+        return f"{teacher.component!r} is no transition-based parser of spaCy's"
+    if has_transformer(teacher.nlp, teacher.component):
+        return f"{teacher.component!r} learns with a transformer"
+    if shared := [name for name in learning if name != teacher.component]:
+        return (
+            f"{', '.join(shared)} would change under it. Add it to [training] "
+            "frozen_components and annotating_components, and it stays as it is"
+        )
+    return ""
 
 
 def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:

@@ -21,6 +21,7 @@ PATIENCE = 0.4  # share of the training without a better checkpoint
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
 # falls to 0 at the end: then the drift settles.
 LEARN_RATE = 0.003
+COLUMN_LEARN_RATE = 0.006  # new weights start from nothing, and can't harm the old ones
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
 # Less gold is learnt by heart before it is understood: more dropout, and a pull back to
@@ -122,11 +123,11 @@ def batcher() -> Dict[str, Any]:
     }
 
 
-def optimizer(max_steps: int, *, transformer: bool) -> Dict[str, Any]:
+def optimizer(max_steps: int, learn_rate: float) -> Dict[str, Any]:
     """Make the [training.optimizer] block.
 
     max_steps (int): Number of updates.
-    transformer (bool): Whether a transformer is fine-tuned.
+    learn_rate (float): The highest learning rate.
     RETURNS (Dict[str, Any]): The block. Averaged parameters keep more of the old
         labels; the learning rate falls to 0 at the last update.
     """
@@ -143,6 +144,6 @@ def optimizer(max_steps: int, *, transformer: bool) -> Dict[str, Any]:
             "@schedules": "warmup_linear.v1",
             "warmup_steps": WARMUP_STEPS,
             "total_steps": max_steps,
-            "initial_rate": TRANSFORMER_LEARN_RATE if transformer else LEARN_RATE,
+            "initial_rate": learn_rate,
         },
     }

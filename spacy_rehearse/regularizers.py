@@ -1,9 +1,11 @@
 """Regularizers: methods in weight space, which act when all gradients are in."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from thinc.api import Model, Optimizer
 from thinc.types import FloatsXd
+
+from .freeze import MovableT, all_of
 
 
 class Start(NamedTuple):
@@ -18,21 +20,21 @@ class Start(NamedTuple):
     weights: Dict[Tuple[int, str], FloatsXd]
 
 
-RegularizerT = Callable[[List[Start], Optimizer], None]
+# Called when all gradients are in. It may change the weights at once, and tell which of
+# them the gradients must not move.
+RegularizerT = Callable[[List[Start], Optimizer], Optional[MovableT]]
 
 
 EMBEDDING = "hashembed"  # thinc's name for a table of word features
 
 
 def remember_start(pipe: Any) -> Start:
-    """RETURNS (Start): A copy of a pipe's weights, as they are now, without embedding
-    tables: the words of new labels have to be learnt there.
-    """
+    """RETURNS (Start): A copy of a pipe's weights, as they are now."""
     weights = {
         (number, name): node.get_param(name).copy()
         for number, node in enumerate(pipe.model.walk())
         for name in node.param_names
-        if node.has_param(name) and node.name != EMBEDDING
+        if node.has_param(name)
     }
     return Start(pipe.model, weights)
 
@@ -43,13 +45,16 @@ def pull_to_start(start: Start, rate: float) -> None:
     L2-SP (Li, Grandvalet and Davoine 2018, "Explicit inductive bias for transfer
     learning with convolutional networks"), decoupled from the gradient, as weight decay
     is in AdamW (Loshchilov and Hutter 2019): Adam would rescale it away. What an output
-    layer has gained since, the rows of new labels, is left free.
+    layer has gained since, the rows of new labels, is left free, and so are embedding
+    tables: the words of new labels have to be learnt there.
 
     start (Start): The model and its start.
     rate (float): Between 0 (nothing) and 1 (all the way).
     """
     nodes = list(start.model.walk())
     for (number, name), before in start.weights.items():
+        if nodes[number].name == EMBEDDING:
+            continue
         now: Any = nodes[number].get_param(name)
         old = tuple(slice(0, size) for size in before.shape)
         now[old] -= rate * (now[old] - before)
@@ -76,3 +81,69 @@ def create_l2sp_v1(*, strength: float) -> RegularizerT:
             pull_to_start(start, rate)
 
     return l2sp
+
+
+def create_freeze_v1(
+    *, parts: Optional[List[str]] = None, rows: Optional[str] = None
+) -> RegularizerT:
+    """Create a regularizer that freezes parts of the pipe that learns, inside it, where
+    spaCy's frozen_components does not reach.
+
+    parts (Optional[List[str]]): Names of layers, e.g. "tok2vec", "embed", "encode" or
+        "lower": all that is in them stays bit by bit.
+    rows (Optional[str]): "old" to freeze what the output layer had before, so that
+        there only the actions of new labels learn.
+    RETURNS (RegularizerT): The regularizer.
+    RAISES (ValueError): If nothing is to be frozen or, at the first update, a part does
+        not exist.
+    """
+    if rows not in (None, "old") or not (parts or rows):
+        raise ValueError(
+            f"spacy-rehearse.Freeze.v1: parts is {parts}, rows is {rows!r}: expected "
+            'names of layers, rows = "old", or both'
+        )
+    known: List[MovableT] = []  # found at the first update
+
+    def freeze(starts: List[Start], optimizer: Optimizer) -> MovableT:
+        if not known:
+            movable: Dict[Any, Any] = {}
+            for start in starts:
+                movable.update(_old_rows(start) if rows else {})
+            models = [start.model for start in starts]
+            for layer in _layers_called(parts or [], models):
+                movable.update(all_of(layer))
+            known.append(movable)
+        return known[0]
+
+    return freeze
+
+
+def _layers_called(names: List[str], models: List[Model]) -> Iterator[Model]:
+    layers: Dict[str, List[Model]] = {}
+    for model in models:
+        for node in model.walk():
+            layers.setdefault(node.name, []).append(node)
+            for name in node.ref_names:
+                if node.has_ref(name):
+                    layers.setdefault(name, []).append(node.get_ref(name))
+    for name in names:
+        if name not in layers:
+            simple = sorted(x for x in layers if x.replace("_", "").isalnum())
+            raise ValueError(
+                f"spacy-rehearse.Freeze.v1: no layer is called {name!r}: there are "
+                f"{simple}"
+            )
+        yield from layers[name]
+
+
+def _old_rows(start: Start) -> MovableT:
+    """What grew since the start is the output layer: only its new part may move."""
+    movable: Dict[Any, Any] = {}
+    for number, node in enumerate(start.model.walk()):
+        for name in node.param_names:
+            before = start.weights.get((number, name))
+            if before is not None and before.shape != node.get_param(name).shape:
+                free = node.ops.xp.ones(node.get_param(name).shape, dtype=bool)
+                free[tuple(slice(0, size) for size in before.shape)] = False
+                movable[node.id, name] = free
+    return movable

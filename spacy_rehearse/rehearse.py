@@ -14,6 +14,7 @@ from .distillation import update_softly
 from .expert import count, find
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
+from .overlap import judge
 from .session import Session
 from .silver import SilverText, to_examples
 from .teacher import Teacher, zone
@@ -90,6 +91,7 @@ def learn_silver(
             unknown=session.labels,
             mentions=session.mentions,
             findings=findings,
+            verdicts=judge(session.overlaps),
             annotating=session.annotating,
         )
         docs = _as_teacher_sees(teacher, examples) if session.soft else None
@@ -144,7 +146,7 @@ def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> Non
     averages = getattr(optimizer, "averages", None)
     if averages is None:
         return
-    for name in {session.teacher.component, *session.upstream} - set(session.frozen):
+    for name in session.learning:
         pipe: Any = nlp.get_pipe(name)
         for node in pipe.model.walk():
             for param in node.param_names:

@@ -7,7 +7,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 from spacy.matcher import PhraseMatcher
 
 from .expert import Expert
+from .freeze import MovableT
 from .interleave import Interleaver
+from .overlap import OverlapsT
 from .regularizers import Start
 from .silver import SilverText
 from .teacher import Entity, Teacher, predict_entities
@@ -26,11 +28,13 @@ class Session:
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
     experts (List[Expert]): Find the new labels in the pool. None if turned off.
+    overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
     starts (List[Start]): What the learning pipes were before the training.
+    movable (MovableT): What may move of the weights that are partly or wholly frozen.
     found (Counter): What the experts found in the silver so far.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
     summary (List[str]): What a user wants to read before the training.
@@ -43,14 +47,22 @@ class Session:
     gold_entities: Dict[str, Tuple[Entity, ...]]
     mentions: PhraseMatcher
     experts: List[Expert]
+    overlaps: OverlapsT
     soft: float
     upstream: List[str]
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]
     starts: List[Start] = field(default_factory=list)
+    movable: MovableT = field(default_factory=dict)
     found: Counter = field(default_factory=Counter)
     about: Dict[str, Any] = field(default_factory=dict)
     summary: List[str] = field(default_factory=list)
+
+    @property
+    def learning(self) -> Tuple[str, ...]:
+        """The pipes that learn: the recogniser, and what it listens to."""
+        pipes = (*self.upstream, self.teacher.component)
+        return tuple(name for name in pipes if name not in self.frozen)
 
     @property
     def old_labels(self) -> Tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -30,6 +31,9 @@ from .mentions import find_mentions
 from .teacher import Entity, Teacher, entities_of, run_pipes, zone
 
 SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
+
+
+NO_VERDICTS: Mapping[str, bool] = {}
 
 
 class SilverText(NamedTuple):
@@ -163,6 +167,7 @@ def to_examples(
     unknown: Container[str],
     mentions: PhraseMatcher,
     findings: Optional[Sequence[Findings]] = None,
+    verdicts: Mapping[str, bool] = NO_VERDICTS,
     annotating: Sequence[str] = (),
 ) -> List[Example]:
     """Make training examples of silver. Call it inside `zone(nlp)`.
@@ -174,8 +179,10 @@ def to_examples(
     mentions (PhraseMatcher): Finds what the gold calls by a new label. There, the
         teacher's word does not count either.
     findings (Optional[Sequence[Findings]]): What the experts say of each text. What
-        they are certain of is labelled so, unless the teacher has an entity there: then
-        both are missing. What they doubt is missing where the teacher has no entity.
+        they are certain of is labelled so. What they doubt is missing where the teacher
+        has no entity.
+    verdicts (Mapping[str, bool]): Whether the experts' word beats a label of the
+        teacher's where both have an entity. Where there is no verdict, it is missing.
     annotating (Sequence[str]): Pipes whose annotation the docs to predict shall have.
     RETURNS (List[Example]): Tokens that the teacher leaves blank are explicit `O`, so
         that a text without entities teaches that, too. Entities that the student's
@@ -186,7 +193,7 @@ def to_examples(
     findings = [NOTHING] * len(silver) if findings is None else findings
     for reference, item, found in zip(references, silver, findings, strict=True):
         mentioned = {t.i for span in find_mentions(reference, mentions) for t in span}
-        _set_silver(reference, item.entities, unknown, mentioned, found)
+        _set_silver(reference, item.entities, unknown, mentioned, found, verdicts)
     for name in annotating:
         pipe: Any = nlp.get_pipe(name)
         predicted = list(pipe.pipe(predicted))
@@ -202,15 +209,22 @@ def _set_silver(
     unknown: Container[str],
     mentioned: Set[int],
     found: Findings,
+    verdicts: Mapping[str, bool],
 ) -> None:
     reference.set_ents([], default="outside")
     placed, unplaced = place_entities(reference, entities)
     certain, beside = place_entities(reference, found.certain)
     doubtful, outside = place_entities(reference, found.doubtful)
     trusted = [span for span in placed if span.label_ not in unknown]
-    settled = tokens_of(trusted)
-    new = [span for span in certain if settled.isdisjoint(tokens_of([span]))]
-    contested = mentioned | tokens_of(certain + beside)
+    new, contested = [], mentioned | tokens_of(beside)
+    for span in certain:
+        own = tokens_of([span])
+        rivals = [x for x in trusted if not own.isdisjoint(tokens_of([x]))]
+        beats = {verdicts.get(rival.label_) for rival in rivals}
+        if beats <= {True}:
+            new.append(span)
+        if beats != {False}:
+            contested |= own
     old = [span for span in trusted if contested.isdisjoint(tokens_of([span]))]
     missing = contested | tokens_of(placed + unplaced + doubtful + outside)
     set_entities(reference, old + new, missing)

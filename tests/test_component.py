@@ -252,7 +252,7 @@ def test_component_without_scores_to_distil_learns_hard_silver(
 
     monkeypatch.setattr(prepare, "can_distil", lambda pipe: False)
     with pytest.warns(UserWarning, match="without distillation") as caught:
-        nlp, examples = initialized(base, corpus)
+        nlp, examples = initialized(base, corpus, column=None)
         nlp.update(examples[:8], sgd=False)
     assert len(caught) == 1
     assert nlp.update(examples[8:16], sgd=False)["rehearsal"] > 0

@@ -39,11 +39,17 @@ def test_init_config_freezes_siblings_and_hides_their_scores(shared_base, corpus
     config = config_for(shared_base, corpus)
     assert config["nlp"]["pipeline"] == ["rehearsal", "tok2vec", "tagger", "ner"]
     assert config["training"]["frozen_components"] == ["tok2vec", "tagger"]
-    assert config["components"]["ner"]["replace_listeners"] == ["model.tok2vec"]
-    assert "replace_listeners" not in config["components"]["tagger"]
+    assert config["training"]["annotating_components"] == ["tok2vec"]
+    assert config["components"]["ner"] == {"source": "${paths.base}"}
     weights = config["training"]["score_weights"]
     assert weights["tag_acc"] == 0.0 and weights["rehearsal_score"] == 1.0
     assert weights["ents_f"] == 0.0
+
+
+def test_init_config_naive_training_has_its_own_embeddings(shared_base, corpus):
+    config = config_for(shared_base, corpus, pool=None)
+    assert config["components"]["ner"]["replace_listeners"] == ["model.tok2vec"]
+    assert "replace_listeners" not in config["components"]["tagger"]
 
 
 def test_init_config_without_listeners_replaces_none(base, corpus):

@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from thinc.api import Adam, Linear
 
+from spacy_rehearse.freeze import all_of
 from spacy_rehearse.regularizers import (
+    EMBEDDING,
     Start,
+    create_freeze_v1,
     create_l2sp_v1,
     pull_to_start,
     remember_start,
@@ -59,10 +62,42 @@ def test_regularizers_l2sp_leaves_the_rows_of_new_labels_free(base):
     numpy.testing.assert_array_equal(upper.get_param("W")[n_old:], grown[n_old:])
     assert len(start.weights) > 10
     for (number, name), before in start.weights.items():
-        now = list(pipe.model.walk())[number].get_param(name)
-        numpy.testing.assert_allclose(now[: len(before)], before, atol=1e-6)
+        node = list(pipe.model.walk())[number]
+        if node.name != EMBEDDING:
+            now = node.get_param(name)[: len(before)]
+            numpy.testing.assert_allclose(now, before, atol=1e-6)
 
 
 def test_regularizers_l2sp_rejects_a_negative_strength():
     with pytest.raises(ValueError, match="strength is -1"):
         create_l2sp_v1(strength=-1)
+
+
+def test_regularizers_freeze_parts_by_name_and_old_rows(base):
+    pipe = spacy.load(base).get_pipe("ner")
+    start = remember_start(pipe)
+    n_old = pipe.moves.n_moves
+    pipe.add_label("GADGET")
+    freeze = create_freeze_v1(parts=["embed", "lower"], rows="old")
+    movable = freeze([start], Adam(0.1))
+    upper, lower = pipe.model.get_ref("upper"), pipe.model.get_ref("lower")
+    embed = [node for node in pipe.model.walk() if node.name == EMBEDDING]
+    assert all(movable[node.id, "E"] is None for node in embed) and embed
+    assert all_of(lower).items() <= movable.items()
+    free = movable[upper.id, "W"]
+    assert free[n_old:].all() and not free[:n_old].any()
+    inside = {node.id for node in pipe.model.get_ref("tok2vec").walk()}
+    assert any(key[0] not in inside for key in movable)
+    assert not all(node in {key[0] for key in movable} for node in inside)
+
+
+def test_regularizers_freeze_names_the_layers_that_exist(base):
+    start = remember_start(spacy.load(base).get_pipe("ner"))
+    with pytest.raises(ValueError, match="'head'.*'embed'.*'lower'.*'tok2vec'"):
+        create_freeze_v1(parts=["head"])([start], Adam(0.1))
+
+
+@pytest.mark.parametrize("settings", [{}, {"rows": "new"}, {"parts": []}])
+def test_regularizers_freeze_of_nothing(settings):
+    with pytest.raises(ValueError, match="names of layers"):
+        create_freeze_v1(**settings)

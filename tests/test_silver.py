@@ -21,13 +21,14 @@ def no_mentions():
     return PhraseMatcher(NLP.vocab)
 
 
-def iob(silver, unknown=(), mentions=None, found=None):
+def iob(silver, unknown=(), mentions=None, found=None, verdicts=None):
     (eg,) = to_examples(
         NLP,
         [silver],
         unknown=unknown,
         mentions=mentions or no_mentions(),
         findings=found and [found],
+        verdicts=verdicts or {},
     )
     assert not eg.predicted.ents and not eg.predicted.has_annotation("ENT_IOB")
     return [t.ent_iob_ + ("-" + t.ent_type_ if t.ent_type_ else "") for t in eg.y]
@@ -79,6 +80,25 @@ def test_silver_is_missing_where_teacher_and_experts_contradict_each_other():
     assert iob(SILVER, found=found)[2:] == [
         "O", "", "", "O", "O", "B-GADGET", "I-GADGET",
     ]  # fmt: skip
+
+
+CORP = Findings([(17, 21, "GADGET")], [])
+
+
+def test_silver_is_what_the_experts_say_where_gold_is_on_their_side():
+    said = iob(SILVER, found=CORP, verdicts={"ORG": True, "PERSON": False})
+    assert said[2:6] == ["O", "", "B-GADGET", "O"]
+
+
+def test_silver_is_what_the_teacher_says_where_gold_is_on_its_side():
+    said = iob(SILVER, found=CORP, verdicts={"ORG": False, "PERSON": True})
+    assert said == iob(SILVER)
+
+
+def test_silver_is_missing_where_an_expert_beats_only_one_of_two_entities():
+    found = Findings([(4, 16, "GADGET")], [])
+    said = iob(SILVER, found=found, verdicts={"ORG": False, "PERSON": True})
+    assert said[:5] == ["", "", "", "", ""]
 
 
 def test_silver_of_a_label_being_corrected_is_what_the_experts_say():

@@ -1,0 +1,187 @@
+"""A column: new weights for new labels, beside a network that is frozen.
+
+Progressive networks (Rusu et al. 2016): beside the token vectors of the base stands a
+small tok2vec of its own, beside its hidden units stand more of them, and only the
+actions of the new labels read these. So old labels keep their scores, on any text,
+while new labels also see what the base sees.
+
+The result is an ordinary model config: concatenated layers, and a wider hidden layer.
+"""
+
+import copy
+from typing import Any, Collection, Dict, Mapping
+
+import numpy
+from spacy.language import Language
+from spacy.util import registry
+from thinc.api import Model
+
+from .freeze import MovableT, all_of
+from .listeners import upstream_of
+
+DEFAULT_COLUMN = {"width": 64, "depth": 2, "hidden": 32}
+ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+ROWS = [2000, 1000, 1000, 1000]  # of the table of each
+CONCATENATE = "concatenate.v1"
+
+
+def can_grow(pipe: Any) -> bool:
+    """RETURNS (bool): Whether a pipe's model is spaCy's transition-based parser, whose
+    parts are known.
+    """
+    return {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
+
+
+def add_column(
+    nlp: Language,
+    component: str,
+    labels: Collection[str],
+    *,
+    width: int,
+    depth: int,
+    hidden: int,
+) -> MovableT:
+    """Let a pipe grow in place, without changing what it says.
+
+    nlp (Language): The pipeline.
+    component (str): The entity recogniser. The labels were added to it already.
+    labels (Collection[str]): The labels that are to be learnt.
+    width (int): Width of the column's token vectors.
+    depth (int): Number of convolutional layers that make them.
+    hidden (int): Number of new hidden units.
+    RETURNS (MovableT): What may move of the parameters that were there before.
+    """
+    pipe: Any = nlp.get_pipe(component)
+    old, config = pipe.model, nlp._pipe_configs[component]["model"]
+    grown = grown_config(config, width=width, depth=depth, hidden=hidden)
+    new = registry.resolve({"model": grown})["model"]
+    old_vectors, vectors = _token_vectors(old), _token_vectors(new)
+    before = old_vectors.layers if _is_concatenated(config) else [old_vectors]
+    movable: Dict[Any, Any] = {}
+    for source, target in zip(before, vectors.layers, strict=False):
+        target.from_bytes(source.to_bytes())
+        movable.update(all_of(target))
+        _stop_gradients(target)
+    vectors.layers[-1].initialize(X=[nlp.make_doc("A text, with 1 number.")])
+    vectors.set_dim("nO", sum(layer.get_dim("nO") for layer in vectors.layers))
+    learnt = [_label_of(pipe, i) in labels for i in range(pipe.moves.n_moves)]
+    movable.update(_grow_head(old, new, numpy.array(learnt)))
+    new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
+    pipe.model = new
+    nlp._pipe_configs[component]["model"] = grown
+    _listen_anew(nlp, component)
+    return movable
+
+
+def grown_config(
+    config: Mapping[str, Any], *, width: int, depth: int, hidden: int
+) -> Dict[str, Any]:
+    """Describe a model with one more column.
+
+    config (Mapping[str, Any]): The [components.NAME.model] block.
+    width (int): Width of the column's token vectors.
+    depth (int): Number of convolutional layers that make them.
+    hidden (int): Number of new hidden units.
+    RETURNS (Dict[str, Any]): The new block.
+    """
+    grown: Dict[str, Any] = copy.deepcopy(dict(config))
+    layers = {"base": grown["tok2vec"]}
+    if _is_concatenated(grown):
+        layers = dict(grown["tok2vec"]["*"])
+    layers[f"column{len(layers)}"] = {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": {
+            "@architectures": "spacy.MultiHashEmbed.v2",
+            "width": width,
+            "attrs": ATTRS,
+            "rows": ROWS,
+            "include_static_vectors": False,
+        },
+        "encode": {
+            "@architectures": "spacy.MaxoutWindowEncoder.v2",
+            "width": width,
+            "window_size": 1,
+            "maxout_pieces": 3,
+            "depth": depth,
+        },
+    }
+    grown["tok2vec"] = {"@layers": CONCATENATE, "*": layers}
+    grown["hidden_width"] += hidden
+    return grown
+
+
+def _is_concatenated(config: Mapping[str, Any]) -> bool:
+    return config["tok2vec"].get("@layers") == CONCATENATE
+
+
+def _token_vectors(parser: Model) -> Model:
+    return parser.get_ref("tok2vec").layers[0]
+
+
+def _label_of(pipe: Any, action: int) -> str:
+    return pipe.moves.get_class_name(action).partition("-")[2]
+
+
+def _stop_gradients(model: Model) -> None:
+    """Let a frozen model only predict: nothing is dropped, nothing goes back."""
+    forward = model._func
+    model._func = lambda m, X, is_train: (forward(m, X, False)[0], lambda dY: [])
+
+
+def _grow_head(old: Model, new: Model, learnt: Any) -> MovableT:
+    """Copy what is above the token vectors into a larger model.
+
+    old (Model): The parser model.
+    new (Model): The larger one.
+    learnt (numpy.ndarray): Which actions are to be learnt.
+    RETURNS (MovableT): What may move.
+    """
+    linear = new.get_ref("tok2vec").layers[-1]
+    linear.set_dim("nI", _token_vectors(new).get_dim("nO"))
+    lower, upper = new.get_ref("lower"), new.get_ref("upper")
+    pairs = [(old.get_ref("tok2vec").layers[-1], linear), (old.get_ref("lower"), lower)]
+    if new.attrs["has_upper"]:
+        upper.set_dim("nO", len(learnt))
+        upper.set_dim("nI", lower.get_dim("nO"))
+        pairs.append((old.get_ref("upper"), upper))
+    else:
+        lower.set_dim("nO", len(learnt))
+    movable: Dict[Any, Any] = {}
+    for source, target in pairs:
+        target.initialize()
+        is_free = learnt  # of the last layer; else, what is new
+        if target is not pairs[-1][1]:
+            is_free = numpy.arange(target.get_dim("nO")) >= source.get_dim("nO")
+        for name, axis in OUTPUT_AXES[target.name].items():
+            value = _copy_into(target.get_param(name), source.get_param(name), axis)
+            target.set_param(name, value)
+            free = numpy.moveaxis(numpy.zeros(value.shape, dtype=bool), axis, 0)
+            free[is_free] = True
+            free = numpy.moveaxis(free, 0, axis)
+            movable[target.id, name] = target.ops.xp.asarray(free)
+    return movable
+
+
+# Along which axis of a layer's parameters its outputs are.
+OUTPUT_AXES = {
+    "linear": {"W": 0, "b": 0},
+    "precomputable_affine": {"W": 1, "b": 0, "pad": 2},
+}
+
+
+def _copy_into(larger: Any, smaller: Any, axis: int) -> Any:
+    """Put old weights where they were. Old outputs read nothing new."""
+    old_outputs = [slice(None)] * larger.ndim
+    old_outputs[axis] = slice(0, smaller.shape[axis])
+    larger[tuple(old_outputs)] = 0
+    larger[tuple(slice(0, size) for size in smaller.shape)] = smaller
+    return larger
+
+
+def _listen_anew(nlp: Language, component: str) -> None:
+    """Connect the new model with the shared embeddings that the old one listened to."""
+    for name in upstream_of(nlp, component):
+        shared: Any = nlp.get_pipe(name)
+        for listener in list(shared.listener_map[component]):
+            shared.remove_listener(listener, component)
+        shared.find_listeners(nlp.get_pipe(component))

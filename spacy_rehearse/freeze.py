@@ -1,0 +1,68 @@
+"""Frozen weights: what an update does not move, weight decay and momentum included."""
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from thinc.api import Model, Optimizer
+
+KeyT = Tuple[int, str]  # the id of a node and the name of its parameter
+# What may move of a parameter, as an array of bools of its shape. None for nothing.
+MovableT = Mapping[KeyT, Optional[Any]]
+
+
+def all_of(model: Model) -> MovableT:
+    """RETURNS (MovableT): That nothing of a model may move."""
+    return {(node.id, name): None for node in model.walk() for name in node.param_names}
+
+
+def both(one: MovableT, other: MovableT) -> MovableT:
+    """RETURNS (MovableT): What may move by both."""
+    merged = {**one, **other}
+    for key in one.keys() & other.keys():
+        first, second = one[key], other[key]
+        merged[key] = None if first is None or second is None else first & second
+    return merged
+
+
+def update_movable(model: Model, optimizer: Optimizer, movable: MovableT) -> None:
+    """Apply a model's gradients, but to frozen weights: those stay as they are, bit by
+    bit.
+
+    A gradient of 0 would not do: weight decay and momentum would move the weights. All
+    gradients are gone afterwards, so that another finish_update moves nothing.
+
+    model (Model): The model.
+    optimizer (Optimizer): The optimizer.
+    movable (Mapping[Tuple[int, str], Optional[Array]]): What may move of the parameters
+        that are not free to move as a whole.
+    """
+    before: Dict[KeyT, Any] = {}
+    for node, name, key in _gradients(model):
+        if key not in movable:
+            continue
+        free = movable[key]
+        if free is None:
+            _drop_gradient(node, name)
+        else:
+            node.get_grad(name)[~free] = 0  # before its norm is clipped
+            before[key] = node.get_param(name).copy()
+    model.finish_update(optimizer)
+    for node, name, key in _gradients(model):
+        if key in before:
+            frozen = movable[key] == 0
+            node.get_param(name)[frozen] = before[key][frozen]
+            if optimizer.averages is not None and key in optimizer.averages:
+                optimizer.averages[key][frozen] = before[key][frozen]
+        _drop_gradient(node, name)
+
+
+def _gradients(model: Model):
+    return [
+        (node, name, (node.id, name))
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_grad(name)
+    ]
+
+
+def _drop_gradient(node: Model, name: str) -> None:
+    node._params._grads.pop((node.id, name))

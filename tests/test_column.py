@@ -1,0 +1,127 @@
+import numpy
+import pytest
+import spacy
+from thinc.api import Adam, fix_random_seed
+
+from spacy_rehearse.column import add_column, can_grow, grown_config
+from spacy_rehearse.freeze import update_movable
+
+from .util import make_docs, make_texts
+
+COLUMN = {"width": 8, "depth": 1, "hidden": 4}
+NEW = ("GADGET",)
+
+
+def grown(path, **changes):
+    fix_random_seed(0)
+    nlp = spacy.load(path)
+    nlp.get_pipe("ner").add_label("GADGET")
+    return nlp, add_column(nlp, "ner", NEW, **{**COLUMN, **changes})
+
+
+def scores(nlp, texts):
+    """What the recogniser thinks of each action in its first state."""
+    ner = nlp.get_pipe("ner")
+    docs = [nlp.make_doc(text) for text in texts]
+    for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
+        docs = list(nlp.get_pipe(name).pipe(docs))
+    ner.model.attrs["unseen_classes"].clear()  # spaCy hides actions never trained
+    step = ner.model.predict(docs)
+    return step.predict(ner.moves.init_batch(docs))
+
+
+def learn(nlp, movable, n_updates=3):
+    ner, optimizer = nlp.get_pipe("ner"), Adam(0.05, use_averages=True, L2=0.1)
+    gold = make_docs(nlp, 20, NEW, seed=3)
+    examples = [spacy.training.Example(nlp.make_doc(d.text), d) for d in gold]
+    for eg in examples:
+        for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
+            nlp.get_pipe(name)(eg.predicted)
+    for _ in range(n_updates):
+        ner.update(examples, drop=0.1)
+        update_movable(ner.model, optimizer, movable)
+
+
+@pytest.mark.parametrize("fixture", ["base", "shared_base", "vectors_base"])
+def test_column_old_scores_are_the_bases_before_and_after_learning(fixture, request):
+    path = request.getfixturevalue(fixture)
+    nlp, movable = grown(path)
+    texts = [text for text, _ in make_texts(30, NEW, seed=9)]
+    before = scores(spacy.load(path), texts)
+    n_old = before.shape[1]
+    for moves in (False, True):
+        now = scores(nlp, texts)
+        numpy.testing.assert_allclose(now[:, :n_old], before, rtol=1e-4, atol=1e-4)
+        assert now[:, n_old:].any() == moves
+        learn(nlp, movable)
+
+
+@pytest.mark.parametrize("fixture", ["base", "shared_base"])
+def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
+    fixture, request, tmp_path
+):
+    nlp, movable = grown(request.getfixturevalue(fixture))
+    learn(nlp, movable)
+    nlp.to_disk(tmp_path / "out")
+    assert "rehears" not in (tmp_path / "out" / "config.cfg").read_text()
+    loaded = spacy.load(tmp_path / "out")
+    text = "Mister Ana bought the device Acme"
+    assert (scores(loaded, [text]) == scores(nlp, [text])).all()
+    gold = make_docs(loaded, 5, ("GADGET",), seed=1)
+    examples = [spacy.training.Example(loaded.make_doc(d.text), d) for d in gold]
+    loaded.update(examples, sgd=loaded.resume_training(), drop=0.1)
+
+
+def test_column_a_second_one_stands_beside_the_first(base):
+    nlp, movable = grown(base)
+    learn(nlp, movable)
+    text = ["Mister Ana bought the device Acme"]
+    before = scores(nlp, text)
+    nlp.get_pipe("ner").add_label("CITY")
+    add_column(nlp, "ner", ("CITY",), **COLUMN)
+    layers = nlp.get_pipe_config("ner")["model"]["tok2vec"]["*"]
+    assert list(layers) == ["base", "column1", "column2"]
+    after = scores(nlp, text)[:, : before.shape[1]]
+    numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_column_frees_the_actions_of_a_label_that_is_corrected(base):
+    nlp = spacy.load(base)
+    movable = add_column(nlp, "ner", ("ORG",), **COLUMN)
+    ner = nlp.get_pipe("ner")
+    upper = ner.model.get_ref("upper")
+    free = movable[upper.id, "b"]
+    names = [ner.moves.get_class_name(i) for i in range(ner.moves.n_moves)]
+    assert [name for name, is_free in zip(names, free, strict=True) if is_free] == [
+        name for name in names if name.endswith("-ORG")
+    ]
+
+
+def test_column_without_an_upper_layer(tmp_path):
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ner", config={"model": {"use_upper": False}})
+    ner.add_label("ORG")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "base")
+    before = scores(nlp, ["Acme and others"])
+    ner.add_label("GADGET")
+    add_column(nlp, "ner", NEW, **COLUMN)
+    after = scores(nlp, ["Acme and others"])[:, : before.shape[1]]
+    numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+    nlp.to_disk(tmp_path / "out")
+    numpy.testing.assert_array_equal(
+        scores(spacy.load(tmp_path / "out"), ["Acme"]), scores(nlp, ["Acme"])
+    )
+
+
+def test_column_config_is_a_copy():
+    config = {"tok2vec": {"@architectures": "spacy.HashEmbedCNN.v2"}, "hidden_width": 9}
+    new = grown_config(config, **COLUMN)
+    assert config["hidden_width"] == 9 and new["hidden_width"] == 13
+    assert new["tok2vec"]["*"]["base"] == config["tok2vec"]
+
+
+def test_column_only_where_the_layers_are_known(base):
+    nlp = spacy.load(base)
+    assert can_grow(nlp.get_pipe("ner"))
+    assert not can_grow(nlp.add_pipe("spancat"))

@@ -1,0 +1,37 @@
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.scorer import PRFScore
+
+from spacy_rehearse import expert as module
+from spacy_rehearse.expert import Expert
+from spacy_rehearse.overlap import count_overlaps, judge
+
+TEXT = "Ana likes Acme and Pixo"
+GADGETS = [(0, 3, "GADGET"), (10, 14, "GADGET"), (19, 23, "GADGET")]
+TAUGHT = {TEXT: [(0, 3, "PERSON"), (10, 18, "ORG"), (19, 23, "GADGET")]}
+
+
+def test_overlap_gold_that_an_expert_never_saw_tells_who_is_right(monkeypatch):
+    doc = spacy.blank("en").make_doc(TEXT)
+    doc.ents = [doc.char_span(10, 14, "GADGET")]
+    monkeypatch.setattr(module, "_predict", lambda expert, texts: [GADGETS])
+    experts = [Expert(None, (), PRFScore(), 1, [doc])] * 2
+    counts = count_overlaps(experts, ("GADGET",), TAUGHT)
+    assert counts == {"PERSON": (0, 2), "ORG": (2, 2)}
+
+
+def test_overlap_is_judged_only_on_evidence():
+    counts = {"A": (2, 2), "B": (0, 2), "C": (1, 1), "D": (5, 10)}
+    assert judge(counts) == {"A": True, "B": False}
+    assert judge({}) == {}
+
+
+@given(total=st.integers(0, 50), right=st.integers(0, 50))
+def test_overlap_verdicts_follow_the_share(total, right):
+    right = min(right, total)
+    verdict = judge({"A": (right, total)}).get("A")
+    more = judge({"A": (right + 1, total + 1)}).get("A")
+    assert verdict is not True or more is True
+    if verdict is not None:
+        assert verdict == (2 * right > total)
