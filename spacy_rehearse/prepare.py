@@ -21,7 +21,6 @@ from spacy.language import Language
 from tqdm import tqdm
 
 from . import about, checks
-from .background import start_as_outside
 from .cache import SilverCache
 from .column import add_column, can_grow
 from .completion import place_entities
@@ -104,10 +103,6 @@ def prepare(
     starts = [remember_start(nlp.get_pipe(x)) for x in learning if regularized]
     target = nlp.get_pipe(component)
     _add_labels(nlp, component, authority, loaded.labels)
-    if can_grow(target):
-        start_as_outside(
-            target, [x for x in authority if x not in loaded.labels], gold.examples
-        )
     movable: MovableT = {}
     no_column = why_no_column(loaded, target, learning)
     if column is not None and not no_column:

@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 RATIO = 1.0
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
-EPOCHS = 8  # passes over the gold: with more, a little more is kept and learnt
+EPOCHS = 6  # passes over the gold
 FEWEST_STEPS, MOST_STEPS = 300, 20_000
 EXPERT_WORDS = 150_000  # of gold, again and again
 EVALUATIONS = 10  # during the training

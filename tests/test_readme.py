@@ -69,19 +69,40 @@ def test_readme_commands_and_python_run(base, project):
 
 
 def test_readme_config_trains(base, project):
-    for block in blocks("ini", CONFIG):
-        config = Config().from_str(block.replace(BASE, str(base)), interpolate=False)
-        config["corpora"] = {
-            name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}
-            for name in ("train", "dev")
-        }
-        config["training"].update(max_steps=40, eval_frequency=20, gpu_allocator=None)
-        config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
-        filled = spacy.blank("en").config.merge(config)
-        filled.to_disk("config.cfg")
-        train(project / "config.cfg", project / "out")
-        scores = srsly.read_json("out/model-last/meta.json")["performance"]
-        assert "rehearsal_score" in scores
+    check_config(blocks("ini", CONFIG)[0], base, project)
+
+
+def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
+    main, shared, _ = blocks("ini", CONFIG)
+    pipeline = '["rehearsal","tok2vec","tagger","ner"]'
+    main = main.replace('["rehearsal","ner"]', pipeline)
+    sourced = "\n".join(
+        f"[components.{name}]\nsource = ${{paths.base}}"
+        for name in ("tok2vec", "tagger")
+    )
+    main = main.replace("[initialize]\n", f"{sourced}\n[initialize]\n")
+    check_config(main.replace("[training]\n", shared), shared_base, project)
+
+
+def test_readme_config_with_l2sp_trains(base, project):
+    main, _, l2sp = blocks("ini", CONFIG)
+    main = main.replace("[components.ner]", f"{l2sp}\n[components.ner]")
+    check_config(main, base, project)
+
+
+def check_config(block, base, project):
+    config = Config().from_str(block.replace(BASE, str(base)), interpolate=False)
+    config["corpora"] = {
+        name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}
+        for name in ("train", "dev")
+    }
+    config["training"].update(max_steps=40, eval_frequency=20, gpu_allocator=None)
+    config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
+    filled = spacy.blank("en").config.merge(config)
+    filled.to_disk("config.cfg")
+    train(project / "config.cfg", project / "out")
+    scores = srsly.read_json("out/model-last/meta.json")["performance"]
+    assert "rehearsal_score" in scores
 
 
 def test_readme_ci_runs_the_test_command():

@@ -15,7 +15,10 @@ COMMENTS = {
         "Labels raw text with the original pipeline and trains on it beside the gold.",
     ],
     "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
-    "soft =": ["Weight of distillation: the teacher's scores, not just its choice."],
+    "soft =": [
+        "Weight of distillation: the teacher's scores, not just its choice. Beside a",
+        "column it has no effect, as these scores can't move.",
+    ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
     ],
@@ -47,6 +50,13 @@ COMMENTS = {
     "[initialize.components.rehearsal.expert]": [
         "Copies of the base that learn the gold alone, to find the new labels in the",
         "pool. `expert = null` in the section above turns them off.",
+    ],
+    "[initialize.components.rehearsal.column]": [
+        "New labels get weights of their own; the original's are frozen. `column = null`",
+        "in the section above lets all weights learn, held by distillation.",
+    ],
+    "annotating_components =": [
+        "A frozen tok2vec that the recogniser listens to has to run during training.",
     ],
     "[initialize.components.rehearsal.pool]": [
         "Raw text like that which the pipeline reads: .txt, .jsonl, .spacy, a folder.",
