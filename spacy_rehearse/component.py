@@ -19,7 +19,7 @@ from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import update_movable
 from .parity import check_parity
-from .prepare import PoolT, prepare
+from .prepare import PoolT, Settings, prepare
 from .regularizers import RegularizerT
 from .rehearse import complete_gold, learn_silver, start_averages
 from .scorer import SCORE_WEIGHTS
@@ -161,9 +161,7 @@ class Rehearsal(Pipe):
         """
         self.nlp = nlp or self.nlp
         tell("Labelling the pool with the teacher: it takes a while, once")
-        self.session = prepare(
-            self.nlp,
-            get_examples,
+        how = Settings(
             name=self.name,
             component=self.component,
             ratio=self.ratio,
@@ -177,6 +175,7 @@ class Rehearsal(Pipe):
             column=column,
             regularized=bool(self.regularizers),
         )
+        self.session = prepare(self.nlp, get_examples, how)
         self._compared = False
         for line in self.session.summary:
             tell(line)

@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from typing import (
     Any,
@@ -12,6 +12,7 @@ from typing import (
     Iterator,
     List,
     Mapping,
+    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -20,7 +21,8 @@ from typing import (
 from spacy.language import Language
 from tqdm import tqdm
 
-from . import about, checks
+from . import checks
+from .account import about_training, summarise
 from .cache import SilverCache
 from .column import add_column, can_grow
 from .completion import place_entities
@@ -28,7 +30,7 @@ from .distillation import can_distil
 from .expert import Expert, train_experts
 from .freeze import MovableT
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
-from .heldout import Split, split_silver
+from .heldout import split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, has_transformer, upstream_of
 from .mentions import learn_mentions
@@ -36,7 +38,7 @@ from .overlap import count_overlaps
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import remember_start
 from .session import Session
-from .silver import Shard, SilverText, annotate, read_shard
+from .silver import Shard, SilverText, annotate, ask_experts, read_shard
 from .teacher import (
     Teacher,
     load_teacher,
@@ -47,29 +49,9 @@ from .teacher import (
 PoolT = Callable[[Language], Iterator[str]]
 
 
-def prepare(
-    nlp: Language,
-    get_examples: GetExamplesT,
-    *,
-    name: str,
-    component: str,
-    ratio: float,
-    soft: float,
-    teacher: str,
-    pool: PoolT,
-    labels: Optional[Sequence[str]],
-    heldout: float,
-    cache: Optional[str],
-    expert: Optional[Mapping[str, int]],
-    column: Optional[Mapping[str, int]],
-    regularized: bool,
-) -> Session:
-    """Check everything, label the pool, set held-out silver aside.
+class Settings(NamedTuple):
+    """How to rehearse.
 
-    Cheap checks come first, so that a mistake shows before anything is annotated.
-
-    nlp (Language): The pipeline, with the rehearsal component in it.
-    get_examples (Callable[[], Iterable[Example]]): The gold.
     name (str): The name of the rehearsal component.
     component (str): The pipe that learns. The new labels are added to it.
     ratio (float): Silver words per gold word.
@@ -83,6 +65,30 @@ def prepare(
     column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
         weights learn.
     regularized (bool): Whether regularizers will ask how the weights started.
+    """
+
+    name: str
+    component: str
+    ratio: float
+    soft: float
+    teacher: str
+    pool: PoolT
+    labels: Optional[Sequence[str]]
+    heldout: float
+    cache: Optional[str]
+    expert: Optional[Mapping[str, int]]
+    column: Optional[Mapping[str, int]]
+    regularized: bool
+
+
+def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session:
+    """Check everything, label the pool, set held-out silver aside.
+
+    Cheap checks come first, so that a mistake shows before anything is annotated.
+
+    nlp (Language): The pipeline, with the rehearsal component in it.
+    get_examples (Callable[[], Iterable[Example]]): The gold.
+    how (Settings): How to rehearse.
     RETURNS (Session): What the training works with.
     RAISES (ValueError): If anything would spoil the training.
     """
@@ -90,65 +96,60 @@ def prepare(
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
-    checks.check_settings(ratio, soft, heldout, expert, column)
-    checks.check_pipeline(nlp, name, component, frozen)
+    checks.check_settings(how.ratio, how.soft, how.heldout, how.expert, how.column)
+    checks.check_pipeline(nlp, how.name, how.component, frozen)
     gold = read_gold(get_examples, nlp)
-    check_listeners(nlp, component, frozen, annotating, gold.examples)
-    n_pool = count_texts(pool(nlp))
-    loaded = load_teacher(teacher, component, annotating)
-    checks.check_vectors(nlp, loaded)
-    authority = resolve_labels(labels, gold.labels, loaded.labels)
-    upstream = upstream_of(nlp, component)
-    learning = [x for x in (*upstream, component) if x not in frozen]
-    starts = [remember_start(nlp.get_pipe(x)) for x in learning if regularized]
-    target = nlp.get_pipe(component)
-    _add_labels(nlp, component, authority, loaded.labels)
+    check_listeners(nlp, how.component, frozen, annotating, gold.examples)
+    n_pool = count_texts(how.pool(nlp))
+    teacher = load_teacher(how.teacher, how.component, annotating)
+    checks.check_vectors(nlp, teacher)
+    labels = resolve_labels(how.labels, gold.labels, teacher.labels)
+    upstream = upstream_of(nlp, how.component)
+    learning = [x for x in (*upstream, how.component) if x not in frozen]
+    starts = [remember_start(nlp.get_pipe(x)) for x in learning if how.regularized]
+    _add_labels(nlp, how.component, labels, teacher.labels)
+    no_column = why_no_column(teacher, nlp.get_pipe(how.component), learning)
     movable: MovableT = {}
-    no_column = why_no_column(loaded, target, learning)
-    if column is not None and not no_column:
-        movable = add_column(nlp, component, authority, **column)
+    if how.column is not None and not no_column:
+        movable = add_column(nlp, how.component, labels, **how.column)
 
-    store = SilverCache(Path(cache) if cache else None, made_by(loaded))
-
-    def read(shard: Shard) -> List[SilverText]:
-        return read_shard(shard, loaded, store)
-
-    gold_entities = _annotate_gold(gold, loaded, store)
-    shards = _annotate_pool(pool(nlp), n_pool, nlp, loaded, store)
-    split = split_silver(shards, read, share=heldout, seed=seed, gold_texts=gold.texts)
+    store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
+    read = partial(read_shard, teacher=teacher, cache=store)
+    taught = _annotate_gold(gold, teacher, store)
+    shards = _annotate_pool(how.pool(nlp), n_pool, nlp, teacher, store)
+    split = split_silver(
+        shards, read, share=how.heldout, seed=seed, gold_texts=gold.texts
+    )
     checks.check_entities([s.entities for s in split.heldout], len(split.heldout))
     silver = shuffled_forever(split.training, read, random.Random(seed))
-    experts = _experts(loaded, teacher, gold, authority, annotating, expert, seed)
+    experts = _experts(how, teacher, gold, labels, annotating, seed)
+    if experts:
+        silver = ask_experts(silver, experts, labels)
     session = Session(
-        teacher=loaded,
-        labels=authority,
+        teacher=teacher,
+        labels=labels,
         heldout=split.heldout,
-        interleaver=Interleaver(silver, ratio),
-        gold_entities=gold_entities,
-        mentions=learn_mentions(gold.examples, authority, nlp),
+        interleaver=Interleaver(silver, how.ratio),
+        gold_entities=taught,
+        mentions=learn_mentions(gold.examples, labels, nlp),
         experts=experts,
-        overlaps=count_overlaps(experts, authority, gold_entities),
+        overlaps=count_overlaps(experts, labels, taught),
         # With a column, there is nothing to distil: old scores can't move.
-        soft=0.0 if movable else _soft(target, loaded, soft),
+        soft=0.0 if movable else _soft(nlp.get_pipe(how.component), teacher, how.soft),
         upstream=upstream,
         frozen=frozen,
         annotating=tuple(
-            x for x in required_pipes(nlp, component, annotating) if x in annotating
+            x for x in required_pipes(nlp, how.component, annotating) if x in annotating
         ),
+        starts=starts,
+        movable=movable,
     )
-    session.starts, session.movable = starts, movable
-    settings = {
-        "component": component,
-        "ratio": ratio,
-        "soft": soft,
-        "heldout": heldout,
-        "expert": expert,
-        "column": column if movable else None,
-        "seed": seed,
-    }
-    session.about = _about(session, shards, split, settings)
-    session.summary = _summary(session, shards, split, gold)
-    if column is not None and no_column:
+    kept = ("component", "ratio", "soft", "heldout", "expert")
+    settings = {key: getattr(how, key) for key in kept}
+    settings.update(column=how.column if movable else None, seed=seed)
+    session.about = about_training(session, shards, split, settings)
+    session.summary = summarise(session, shards, split, gold)
+    if how.column is not None and no_column:
         session.summary.append(f"No column is added: {no_column}")
     return session
 
@@ -209,25 +210,24 @@ def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
 
 
 def _experts(
+    how: Settings,
     teacher: Teacher,
-    base: str,
     gold: Gold,
     labels: Sequence[str],
     annotating: Sequence[str],
-    settings: Optional[Mapping[str, int]],
     seed: int,
 ) -> List[Expert]:
-    if settings is None:
+    if how.expert is None:
         return []
     transformer = has_transformer(teacher.nlp, teacher.component)
     return train_experts(
-        lambda: load_teacher(base, teacher.component, annotating).nlp,
+        lambda: load_teacher(how.teacher, how.component, annotating).nlp,
         teacher.pipes,
         [eg.reference for eg in gold.examples],
         labels,
         learn_rate=TRANSFORMER_LEARN_RATE if transformer else LEARN_RATE,
         seed=seed,
-        **settings,
+        **how.expert,
     )
 
 
@@ -276,49 +276,3 @@ def count_misaligned(nlp: Language, silver: Sequence[SilverText]) -> Tuple[int, 
             for item in silver
         )
     return n_misaligned, sum(len(item.entities) for item in silver)
-
-
-def _about(
-    session: Session, shards: Sequence[Shard], split: Split, settings: Dict[str, Any]
-) -> Dict[str, Any]:
-    texts = sha256("".join(shard.key for shard in shards).encode()).hexdigest()
-    teacher = session.teacher
-    return {
-        "version": about.__version__,
-        "teacher": {
-            "name": teacher.name,
-            "version": teacher.nlp.meta["version"],
-            "fingerprint": teacher.fingerprint,
-        },
-        "pool": {
-            "texts": sum(shard.n_texts for shard in shards),
-            "words": sum(shard.n_words for shard in shards),
-            "sha256": texts,
-            "trained_on": split.n_training,
-            "held_out": len(split.heldout),
-            "near_duplicates": split.n_left_out,
-        },
-        "labels": list(session.labels),
-        "settings": settings,
-    }
-
-
-def _summary(
-    session: Session, shards: Sequence[Shard], split: Split, gold: Gold
-) -> List[str]:
-    n_cached = sum(shard.n_texts for shard in shards if not shard.is_new)
-    lines = [
-        f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
-        f"keeping {len(session.old_labels)} labels of {session.teacher.name}",
-        f"Silver: {split.n_training} texts to train on, {len(split.heldout)} held out, "
-        f"{split.n_left_out} near-duplicates left out ({n_cached} from the cache)",
-    ]
-    if session.experts:
-        scores = [f"{100 * expert.score.fscore:.0f}" for expert in session.experts]
-        lines.append(f"Experts: F {' and '.join(scores)} on held-out gold")
-    if gold.n_mended:
-        lines.append(
-            f"Gold: {gold.n_mended} entities with white space at an edge, or across "
-            "the start of a sentence, are mended or set aside"
-        )
-    return lines

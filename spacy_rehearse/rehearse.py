@@ -11,7 +11,7 @@ from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
-from .expert import count, find
+from .expert import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .overlap import judge
@@ -75,10 +75,8 @@ def learn_silver(
         return 0.0
     teacher, component = session.teacher, session.teacher.component
     losses: Dict[str, float] = {component: 0.0}
-    findings = None
-    if session.experts:
-        findings = find(session.experts, [s.text for s in silver], session.labels)
-        session.found.update(count(findings, [s.entities for s in silver]))
+    told = [item.findings for item in silver]
+    session.found.update(count(told, [item.entities for item in silver]))
     # In memory zones the words of the pool leave no trace in the vocabs.
     with (
         zone(nlp),
@@ -90,7 +88,6 @@ def learn_silver(
             silver,
             unknown=session.labels,
             mentions=session.mentions,
-            findings=findings,
             verdicts=judge(session.overlaps),
             annotating=session.annotating,
         )

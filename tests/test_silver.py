@@ -2,6 +2,7 @@ import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.training import Example
 
+from spacy_rehearse import silver as module
 from spacy_rehearse.expert import Findings
 from spacy_rehearse.mentions import learn_mentions
 from spacy_rehearse.silver import SilverText, to_examples
@@ -24,10 +25,9 @@ def no_mentions():
 def iob(silver, unknown=(), mentions=None, found=None, verdicts=None):
     (eg,) = to_examples(
         NLP,
-        [silver],
+        [silver._replace(findings=found) if found else silver],
         unknown=unknown,
         mentions=mentions or no_mentions(),
-        findings=found and [found],
         verdicts=verdicts or {},
     )
     assert not eg.predicted.ents and not eg.predicted.has_annotation("ENT_IOB")
@@ -133,3 +133,18 @@ def test_silver_entities_that_the_recogniser_can_not_learn_are_mended():
     ana = doc[0:2]
     silver = SilverText(doc.text, ((ana.start_char, ana.end_char, "PERSON"),), 3)
     assert iob(silver) == ["B-PERSON", "O", "O"]
+
+
+def test_silver_experts_are_asked_once_about_each_text_in_order(monkeypatch):
+    asked = []
+
+    def find(experts, texts, labels):
+        asked.append(len(texts))
+        return [Findings([], [(0, len(text), "GADGET")]) for text in texts]
+
+    monkeypatch.setattr(module, "find", find)
+    silver = [SilverText("x" * n, (), 1) for n in range(150)]
+    told = list(module.ask_experts(iter(silver), ["an expert"], ("GADGET",)))
+    assert [item.text for item in told] == [item.text for item in silver]
+    assert all(x.findings.doubtful == [(0, len(x.text), "GADGET")] for x in told)
+    assert sum(asked) == 150 and len(asked) == 2
