@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import spacy
 
@@ -7,7 +9,7 @@ from benchmarks.suites import Step, Suite, read_conll
 from benchmarks.table import read_runs, summarise, table
 from spacy_rehearse.teacher import load_pipeline
 
-from .util import train_base
+from .util import NER, entities_f, train_base
 
 
 def write_run(folder, method, seed, *steps):
@@ -66,29 +68,43 @@ def test_benchmarks_conll_keeps_the_labels_asked_for(tmp_path):
     assert [token.text for token in second] == ["Acme", "day"] and not second.ents
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_benchmarks_each_method_is_a_config(base, corpus, tmp_path, method):
+@pytest.fixture(scope="module")
+def step(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("step")
+    for part, joint in (("train", "joint"), ("dev", "joint_dev")):
+        for name in (part, joint):
+            shutil.copy(corpus / f"{part}.spacy", folder / f"{name}.spacy")
+    return Step(folder, ("GADGET",))
+
+
+def test_benchmarks_each_method_is_another_config(base, step, tmp_path):
+    texts = set()
+    for method in METHODS:
+        write_config(method, base, step, tmp_path / "method.cfg", seed=3)
+        config = spacy.util.load_config(tmp_path / "method.cfg", interpolate=True)
+        assert config["training"]["seed"] == 3
+        texts.add((tmp_path / "method.cfg").read_text())
+    assert len(texts) == len(METHODS)
+
+
+@pytest.mark.parametrize("method", ["extendner", "nlp-rehearse", "new-rows"])
+def test_benchmarks_method_is_a_config_that_spacy_loads(base, step, tmp_path, method):
     from benchmarks import rivals  # noqa: F401
 
-    for part in ("train", "dev"):
-        data = (corpus / f"{part}.spacy").read_bytes()
-        name = {"train": "joint", "dev": "joint_dev"}[part]
-        for other in (part, name):
-            (tmp_path / f"{other}.spacy").write_bytes(data)
-    step = Step(tmp_path, ("GADGET",))
     write_config(method, base, step, tmp_path / "method.cfg", seed=3)
     config = spacy.util.load_config(tmp_path / "method.cfg", interpolate=True)
     nlp = spacy.util.load_model_from_config(config, auto_fill=True)
-    assert nlp.config["training"]["seed"] == 3
-    assert "ner" in nlp.pipe_names
+    assert nlp.pipe_names == ["rehearsal", "ner"]
+
+
+@pytest.fixture(scope="module")
+def gadget_expert(tmp_path_factory):
+    return train_base(NER, tmp_path_factory.mktemp("gadget") / "e", labels=("GADGET",))
 
 
 @pytest.mark.parametrize("method", TWO_PIPES)
-def test_benchmarks_two_pipes_the_first_wins(base, tmp_path, method):
-    from .util import NER, entities_f
-
-    expert = train_base(NER, tmp_path / "expert", labels=("GADGET",))
-    nlp = two_pipes(base, expert, method)
+def test_benchmarks_two_pipes_the_first_wins(base, gadget_expert, method):
+    nlp = two_pipes(base, gadget_expert, method)
     assert nlp.pipe_names == (
         ["ner", "expert"] if "base-first" in method else ["expert", "ner"]
     )

@@ -96,8 +96,11 @@ def check_config(block, base, project):
         name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}
         for name in ("train", "dev")
     }
-    config["training"].update(max_steps=40, eval_frequency=20, gpu_allocator=None)
+    config["training"].update(max_steps=12, eval_frequency=6, gpu_allocator=None)
     config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
+    rehearsal = config["initialize"]["components"]["rehearsal"]
+    assert set(rehearsal["expert"]) == {"n_experts", "max_passes"}
+    rehearsal["expert"]["max_passes"] = 1
     filled = spacy.blank("en").config.merge(config)
     filled.to_disk("config.cfg")
     train(project / "config.cfg", project / "out")
