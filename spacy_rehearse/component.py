@@ -15,6 +15,7 @@ from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
 from .column import DEFAULT_COLUMN
+from .discriminative import Discriminative
 from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import update_movable
@@ -224,6 +225,8 @@ class Rehearsal(Pipe):
         if losses is not None:  # the first update
             start_averages(self.nlp, session, sgd)
             self._check_gradients(losses)
+            if isinstance(sgd, Discriminative):
+                sgd.bind([self.nlp.get_pipe(name).model for name in session.learning])
         for regularize in self.regularizers.values():
             regularize(session.starts, sgd)
         if session.movable:

@@ -1,11 +1,12 @@
 """Regularizers: methods in weight space, which act when all gradients are in."""
 
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from thinc.api import Model, Optimizer
 from thinc.types import FloatsXd
 
 from .freeze import MovableT, all_of
+from .layers import layers_called
 
 
 class Start(NamedTuple):
@@ -110,30 +111,13 @@ def create_freeze_v1(
             for start in starts:
                 movable.update(_old_rows(start) if rows else {})
             models = [start.model for start in starts]
-            for layer in _layers_called(parts or [], models):
-                movable.update(all_of(layer))
+            for name in parts or []:
+                for layer in layers_called(name, models, "spacy-rehearse.Freeze.v1"):
+                    movable.update(all_of(layer))
             known.append(movable)
         return known[0]
 
     return freeze
-
-
-def _layers_called(names: List[str], models: List[Model]) -> Iterator[Model]:
-    layers: Dict[str, List[Model]] = {}
-    for model in models:
-        for node in model.walk():
-            layers.setdefault(node.name, []).append(node)
-            for name in node.ref_names:
-                if node.has_ref(name):
-                    layers.setdefault(name, []).append(node.get_ref(name))
-    for name in names:
-        if name not in layers:
-            simple = sorted(x for x in layers if x.replace("_", "").isalnum())
-            raise ValueError(
-                f"spacy-rehearse.Freeze.v1: no layer is called {name!r}: there are "
-                f"{simple}"
-            )
-        yield from layers[name]
 
 
 def _old_rows(start: Start) -> MovableT:

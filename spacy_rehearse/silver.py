@@ -30,7 +30,7 @@ from .gold import mend_entities
 from .mentions import find_mentions
 from .teacher import Entity, Teacher, entities_of, run_pipes, zone
 
-ASKED_AT_ONCE = 100  # texts
+ASKED_AT_ONCE = 10  # texts
 SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
 
 
@@ -166,7 +166,7 @@ def _as_silver(doc: Doc, teacher: Teacher) -> SilverText:
 def ask_experts(
     silver: Iterator[SilverText], experts: Sequence[Expert], labels: Collection[str]
 ) -> Iterator[SilverText]:
-    """Add what experts find, many texts at a time: that is a lot faster.
+    """Add what experts find.
 
     silver (Iterator[SilverText]): The silver. It may be endless.
     experts (Sequence[Expert]): The experts.

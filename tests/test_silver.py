@@ -147,4 +147,4 @@ def test_silver_experts_are_asked_once_about_each_text_in_order(monkeypatch):
     told = list(module.ask_experts(iter(silver), ["an expert"], ("GADGET",)))
     assert [item.text for item in told] == [item.text for item in silver]
     assert all(x.findings.doubtful == [(0, len(x.text), "GADGET")] for x in told)
-    assert sum(asked) == 150 and len(asked) == 2
+    assert sum(asked) == 150

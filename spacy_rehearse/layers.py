@@ -1,0 +1,27 @@
+"""Layers by their names: "tok2vec", "embed", "encode", "lower", "upper" and others."""
+
+from typing import Dict, List, Sequence
+
+from thinc.api import Model
+
+
+def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
+    """Find the layers that are called so, by their own name or by a reference to them.
+
+    name (str): The name.
+    models (Sequence[Model]): Where to look.
+    who (str): Who asks, for the message.
+    RETURNS (List[Model]): The layers, at least one.
+    RAISES (ValueError): If there is none.
+    """
+    layers: Dict[str, List[Model]] = {}
+    for model in models:
+        for node in model.walk():
+            layers.setdefault(node.name, []).append(node)
+            for ref in node.ref_names:
+                if node.has_ref(ref):
+                    layers.setdefault(ref, []).append(node.get_ref(ref))
+    if name not in layers:
+        simple = sorted(x for x in layers if x.replace("_", "").isalnum())
+        raise ValueError(f"{who}: no layer is called {name!r}: there are {simple}")
+    return layers[name]
