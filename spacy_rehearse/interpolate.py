@@ -1,0 +1,105 @@
+"""Interpolation between the weights of a base and of its student.
+
+WiSE-FT (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"): between both
+there is often a pipeline that learnt nearly all, and keeps more.
+"""
+
+import math
+from typing import Any, List, Optional, Tuple
+
+from spacy.language import Language
+from thinc.api import Model
+
+from .distillation import action_names
+from .listeners import upstream_of
+
+NEVER = -1e6  # a score that never wins
+
+
+def interpolate(base: Language, student: Language, component: str, alpha: float) -> int:
+    """Move a student's weights, in place, towards the base's: w0 + alpha * (w - w0).
+
+    What the student's output layer has gained, the actions of new labels, has no start
+    to move to. Their scores are lowered by -log(alpha), as if new labels were so much
+    rarer. So with 0 the student predicts just what the base does, and with 1 what it
+    did.
+
+    base (Language): The original pipeline.
+    student (Language): The pipeline that was fine-tuned from it.
+    component (str): The name of the recogniser that learnt. Shared embeddings that it
+        listens to are moved, too.
+    alpha (float): From 0, the base, to 1, the student.
+    RETURNS (int): How many weights differed.
+    RAISES (ValueError): If alpha is something else, or the pipelines differ in more
+        than weights and labels.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}: expected 0 (the base) to 1 (the student)")
+    n_moved = 0
+    for name in [*upstream_of(student, component), component]:
+        for pipeline, what in ((base, "base"), (student, "student")):
+            if name not in pipeline.component_names:
+                raise ValueError(
+                    f"the {what} has no component {name!r}, only "
+                    f"{pipeline.component_names}"
+                )
+        before: Any = base.get_pipe(name)
+        after: Any = student.get_pipe(name)
+        if name == component:
+            _check_actions(before, after, component)
+        for old, new in _same_nodes(before.model, after.model, name):
+            n_moved += _blend(old, new, alpha, grows=new is _output_layer(after.model))
+    return n_moved
+
+
+def _output_layer(model: Model) -> Optional[Model]:
+    if not model.has_ref("lower"):
+        return None
+    return model.get_ref("upper" if model.attrs["has_upper"] else "lower")
+
+
+def _same_nodes(base: Model, student: Model, name: str) -> List[Tuple[Model, Model]]:
+    ours, theirs = list(student.walk()), list(base.walk())
+    if any("|" in x.name and ">>" in x.name for x in ours) and len(ours) > len(theirs):
+        raise ValueError(
+            f"{name!r} of the student has a column beside the base's weights, which "
+            "never moved: there is nothing to interpolate. With column = null in "
+            "[initialize.components.rehearsal] all weights learn"
+        )
+    if [x.name for x in ours] != [x.name for x in theirs]:
+        raise ValueError(
+            f"{name!r} is not built alike in both pipelines: {len(theirs)} layers in "
+            f"the base, {len(ours)} in the student. Only a pipeline that was "
+            "fine-tuned from the base can be interpolated with it"
+        )
+    return list(zip(theirs, ours, strict=True))
+
+
+def _check_actions(base: Any, student: Any, component: str) -> None:
+    theirs, ours = action_names(base), action_names(student)
+    if ours[: len(theirs)] != theirs:
+        raise ValueError(
+            f"the labels of {component!r} in the student do not begin with the base's: "
+            f"{list(base.labels)} and {list(student.labels)}"
+        )
+
+
+def _blend(base: Model, student: Model, alpha: float, *, grows: bool) -> int:
+    n_moved = 0
+    for name in base.param_names:
+        if not base.has_param(name):
+            continue
+        old: Any = base.get_param(name)
+        new: Any = student.get_param(name)
+        if old.shape != new.shape and not grows:
+            raise ValueError(
+                f"layer {base.name!r} is {old.shape} in the base and {new.shape} in "
+                "the student: it was not fine-tuned from it"
+            )
+        block = tuple(slice(0, size) for size in old.shape)
+        n_moved += int((new[block] != old).sum())
+        if alpha < 1:
+            new[block] = old + alpha * (new[block] - old)
+        if name == "b" and old.shape != new.shape:
+            new[old.shape[0] :] += math.log(alpha) if alpha else NEVER
+    return n_moved

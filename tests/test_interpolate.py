@@ -1,0 +1,107 @@
+import pytest
+import spacy
+from spacy.cli._util import app
+from thinc.api import Adam
+from typer.testing import CliRunner
+
+from spacy_rehearse.column import DEFAULT_COLUMN, add_column
+from spacy_rehearse.interpolate import interpolate
+
+from .util import NER, make_docs, make_texts, train_base
+
+
+@pytest.fixture(scope="module", params=["base", "shared_base"])
+def pair(request, tmp_path_factory):
+    """A base, and a student that learnt GADGET from it."""
+    path = request.getfixturevalue(request.param)
+    nlp = spacy.load(path)
+    nlp.get_pipe("ner").add_label("GADGET")
+    gold = make_docs(nlp, 30, ("GADGET",), seed=2)
+    examples = [spacy.training.Example(nlp.make_doc(d.text), d) for d in gold]
+    optimizer = Adam(0.01)
+    learning = [name for name in ("tok2vec", "ner") if name in nlp.pipe_names]
+    with nlp.select_pipes(enable=learning):
+        for _ in range(10):
+            nlp.update(examples, sgd=False)
+            for name in learning:
+                nlp.get_pipe(name).finish_update(optimizer)
+    student = tmp_path_factory.mktemp("student") / request.param
+    nlp.to_disk(student)
+    return path, student
+
+
+TEXTS = [text for text, _ in make_texts(60, (), seed=5)]
+
+
+def said(nlp):
+    return [[(e.text, e.label_) for e in doc.ents] for doc in nlp.pipe(TEXTS)]
+
+
+@pytest.mark.parametrize("alpha, like", [(0.0, 0), (1.0, 1)])
+def test_interpolate_ends_are_base_and_student_exactly(pair, alpha, like):
+    base, student = map(spacy.load, pair)
+    expected = said(spacy.load(pair[like]))
+    assert expected != said(spacy.load(pair[1 - like]))
+    assert interpolate(base, student, "ner", alpha) > 1000
+    assert said(student) == expected
+
+
+def test_interpolate_moves_each_weight_by_its_share(pair):
+    base, student, blend = (spacy.load(pair[i]) for i in (0, 1, 1))
+    interpolate(base, blend, "ner", 0.25)
+    nodes = zip(
+        *(list(nlp.get_pipe("ner").model.walk()) for nlp in (base, student, blend)),
+        strict=True,
+    )
+    n_checked = 0
+    for old, new, now in nodes:
+        for name in old.param_names:
+            before = old.get_param(name)
+            block = tuple(slice(0, size) for size in before.shape)
+            wanted = before + 0.25 * (new.get_param(name)[block] - before)
+            assert now.get_param(name)[block] == pytest.approx(wanted, abs=1e-6)
+            n_checked += before.size
+    assert n_checked > 1000
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5])
+def test_interpolate_alpha_out_of_range(pair, alpha):
+    with pytest.raises(ValueError, match=f"alpha is {alpha}: expected 0"):
+        interpolate(*map(spacy.load, pair), "ner", alpha)
+
+
+def test_interpolate_pipelines_that_are_built_otherwise(base, tmp_path):
+    narrow = train_base(
+        NER.replace("width = ", "width = 1"), tmp_path / "x", n_updates=1
+    )
+    with pytest.raises(ValueError, match="was not fine-tuned from it"):
+        interpolate(spacy.load(base), spacy.load(narrow), "ner", 0.5)
+    with pytest.raises(ValueError, match="has no component 'entities', only"):
+        interpolate(spacy.load(base), spacy.load(base), "entities", 0.5)
+
+
+def test_interpolate_with_a_column_has_nothing_to_do(base):
+    student = spacy.load(base)
+    student.get_pipe("ner").add_label("GADGET")
+    add_column(student, "ner", ("GADGET",), **DEFAULT_COLUMN)
+    with pytest.raises(ValueError, match="column = null"):
+        interpolate(spacy.load(base), student, "ner", 0.5)
+
+
+def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
+    out = tmp_path / "between"
+    args = ["rehearse", "interpolate", *map(str, pair), str(out), "--alpha", "0.5"]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0 and str(out) in done.stdout
+    expected = spacy.load(pair[1])
+    interpolate(spacy.load(pair[0]), expected, "ner", 0.5)
+    assert said(spacy.load(out)) == said(expected)
+    again = CliRunner().invoke(app, args)
+    assert again.exit_code == 1 and "--force" in again.stdout
+
+
+def test_interpolate_command_with_a_bad_alpha_writes_nothing(pair, tmp_path):
+    args = ["rehearse", "interpolate", *map(str, pair), str(tmp_path / "x"), "-a", "7"]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 1 and "alpha is 7.0: expected 0" in done.stdout
+    assert not list(tmp_path.iterdir())
