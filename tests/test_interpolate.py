@@ -4,6 +4,7 @@ from spacy.cli._util import app
 from thinc.api import Adam
 from typer.testing import CliRunner
 
+import spacy_rehearse.cli  # noqa: F401  (registers the command)
 from spacy_rehearse.column import DEFAULT_COLUMN, add_column
 from spacy_rehearse.interpolate import interpolate
 
