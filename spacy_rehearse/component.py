@@ -21,7 +21,7 @@ from .expert import DEFAULT_EXPERT
 from .freeze import update_movable
 from .parity import check_parity
 from .prepare import PoolT, Settings, prepare
-from .regularizers import RegularizerT
+from .regularizers import FISHER_TEXTS, RegularizerT
 from .rehearse import complete_gold, learn_silver, start_averages
 from .scorer import SCORE_WEIGHTS
 from .session import Session
@@ -175,6 +175,9 @@ class Rehearsal(Pipe):
             expert=expert,
             column=column,
             regularized=bool(self.regularizers),
+            fisher_texts=max(
+                [getattr(x, FISHER_TEXTS, 0) for x in self.regularizers.values()] or [0]
+            ),
         )
         self.session = prepare(self.nlp, get_examples, how)
         self._compared = False

@@ -55,6 +55,12 @@ def update_movable(model: Model, optimizer: Optimizer, movable: MovableT) -> Non
         _drop_gradient(node, name)
 
 
+def drop_gradients(model: Model) -> None:
+    """Take all gradients of a model off."""
+    for node, name, _ in _gradients(model):
+        _drop_gradient(node, name)
+
+
 def _gradients(model: Model):
     return [
         (node, name, (node.id, name))

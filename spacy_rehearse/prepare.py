@@ -2,7 +2,9 @@
 
 import random
 import warnings
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import (
     Any,
@@ -28,6 +30,7 @@ from .column import add_column, can_grow
 from .completion import place_entities
 from .distillation import can_distil
 from .expert import Expert, train_experts
+from .fisher import estimate_fisher, pack, unpack
 from .freeze import MovableT
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import split_silver
@@ -37,8 +40,9 @@ from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import remember_start
+from .rehearse import learn_silver
 from .session import Session
-from .silver import Shard, SilverText, annotate, ask_experts, read_shard
+from .silver import Shard, SilverText, annotate, ask_experts, read_shard, text_digest
 from .teacher import (
     Teacher,
     load_teacher,
@@ -65,6 +69,7 @@ class Settings(NamedTuple):
     column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
         weights learn.
     regularized (bool): Whether regularizers will ask how the weights started.
+    fisher_texts (int): On how many texts they want to know what the weights are worth.
     """
 
     name: str
@@ -79,6 +84,7 @@ class Settings(NamedTuple):
     expert: Optional[Mapping[str, int]]
     column: Optional[Mapping[str, int]]
     regularized: bool
+    fisher_texts: int
 
 
 def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session:
@@ -106,11 +112,13 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     upstream = upstream_of(nlp, how.component)
     learning = [x for x in (*upstream, how.component) if x not in frozen]
-    starts = [remember_start(nlp.get_pipe(x)) for x in learning if how.regularized]
-    _add_labels(nlp, how.component, labels, teacher.labels)
     no_column = why_no_column(teacher, nlp.get_pipe(how.component), learning)
+    grows = how.column is not None and not no_column
+    held = learning if how.regularized and not grows else []  # a column needs no hold
+    starts = [remember_start(nlp.get_pipe(x)) for x in held]
+    _add_labels(nlp, how.component, labels, teacher.labels)
     movable: MovableT = {}
-    if how.column is not None and not no_column:
+    if how.column is not None and grows:
         movable = add_column(nlp, how.component, labels, **how.column)
 
     store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
@@ -144,6 +152,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         starts=starts,
         movable=movable,
     )
+    if starts and how.fisher_texts:
+        texts = shuffled_forever(split.training, read, random.Random(seed))
+        weigh(nlp, session, list(islice(texts, how.fisher_texts)), store)
     kept = ("component", "ratio", "soft", "heldout", "expert")
     settings = {key: getattr(how, key) for key in kept}
     settings.update(column=how.column if movable else None, seed=seed)
@@ -151,7 +162,34 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     session.summary = summarise(session, shards, split, gold)
     if how.column is not None and no_column:
         session.summary.append(f"No column is added: {no_column}")
+    if how.regularized and not starts:
+        session.summary.append(
+            "Regularizers have nothing to hold: beside a column, no old weight moves"
+        )
     return session
+
+
+def weigh(
+    nlp: Language, session: Session, texts: Sequence[SilverText], store: SilverCache
+) -> None:
+    """Estimate what the weights are worth to the old labels, or look it up.
+
+    nlp (Language): The student. It has not moved yet.
+    session (Session): The training run. Its starts are changed in place.
+    texts (Sequence[SilverText]): The silver to estimate it on.
+    store (SilverCache): Where it is kept, with the silver.
+    """
+    digest = text_digest([item.text for item in texts])
+    key = f"fisher-{'-'.join(session.learning)}-{digest}"
+    if (data := store.get(key)) is not None:
+        unpack(data, session.starts)
+        return
+    hard = replace(session, soft=0.0)
+    with tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar:
+        estimate_fisher(
+            session.starts, bar, lambda item: learn_silver(nlp, hard, [item], 0.0)
+        )
+    store.put(key, pack(session.starts), n_texts=len(texts))
 
 
 def count_texts(texts: Iterable[str]) -> int:

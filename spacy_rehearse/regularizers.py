@@ -15,10 +15,13 @@ class Start(NamedTuple):
     model (Model): The model.
     weights (Dict[Tuple[int, str], FloatsXd]): Its weights, by position of the node in
         the model and name of the parameter.
+    fisher (Dict[Tuple[int, str], FloatsXd]): How important each is for the old labels,
+        1 in the mean. Empty unless a regularizer asks for it.
     """
 
     model: Model
     weights: Dict[Tuple[int, str], FloatsXd]
+    fisher: Dict[Tuple[int, str], FloatsXd]
 
 
 # Called when all gradients are in. It may change the weights at once, and tell which of
@@ -26,6 +29,7 @@ class Start(NamedTuple):
 RegularizerT = Callable[[List[Start], Optimizer], Optional[MovableT]]
 
 
+FISHER_TEXTS = "fisher_texts"  # attribute of a regularizer: the silver that it asks for
 EMBEDDING = "hashembed"  # thinc's name for a table of word features
 
 
@@ -37,7 +41,7 @@ def remember_start(pipe: Any) -> Start:
         for name in node.param_names
         if node.has_param(name)
     }
-    return Start(pipe.model, weights)
+    return Start(pipe.model, weights, {})
 
 
 def pull_to_start(start: Start, rate: float) -> None:
@@ -52,13 +56,39 @@ def pull_to_start(start: Start, rate: float) -> None:
     start (Start): The model and its start.
     rate (float): Between 0 (nothing) and 1 (all the way).
     """
+    for node, name, key in _positions(start):
+        if node.name != EMBEDDING:
+            before = start.weights[key]
+            now = _old_part(node.get_param(name), before)
+            now -= rate * (now - before)
+
+
+def pull_by_fisher(start: Start, rate: float) -> None:
+    """Pull weights back to where they started, the more the old labels depend on them:
+    w -= min(rate * F, 1) * (w - w0).
+
+    EWC (Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting in neural
+    networks"), whose penalty is strength / 2 * F * (w - w0)², decoupled from the
+    gradient like L2-SP above. New rows of an output layer are left free. It can't
+    overshoot, whatever the strength.
+
+    start (Start): The model, its start and its Fisher information.
+    rate (float): From 0 up.
+    """
+    for node, name, key in _positions(start):
+        if key in start.fisher:
+            before = start.weights[key]
+            now = _old_part(node.get_param(name), before)
+            now -= (rate * start.fisher[key]).clip(0, 1) * (now - before)
+
+
+def _positions(start: Start):
     nodes = list(start.model.walk())
-    for (number, name), before in start.weights.items():
-        if nodes[number].name == EMBEDDING:
-            continue
-        now: Any = nodes[number].get_param(name)
-        old = tuple(slice(0, size) for size in before.shape)
-        now[old] -= rate * (now[old] - before)
+    return [(nodes[key[0]], key[1], key) for key in start.weights]
+
+
+def _old_part(now: Any, before: Any) -> Any:
+    return now[tuple(slice(0, size) for size in before.shape)]
 
 
 def create_l2sp_v1(*, strength: float) -> RegularizerT:
@@ -82,6 +112,30 @@ def create_l2sp_v1(*, strength: float) -> RegularizerT:
             pull_to_start(start, rate)
 
     return l2sp
+
+
+def create_ewc_v1(*, strength: float, n_texts: int = 200) -> RegularizerT:
+    """Create EWC: at each update, pull the weights a little back to their start, the
+    more the old labels depend on them.
+
+    strength (float): Share of the way back for a weight of mean importance, in units of
+        the learning rate. So it follows the rate's schedule.
+    n_texts (int): How much silver importance is estimated on, text by text, once.
+    RETURNS (RegularizerT): The regularizer.
+    RAISES (ValueError): If a number is out of its range.
+    """
+    if strength < 0 or n_texts < 1:
+        raise ValueError(
+            f"spacy-rehearse.EWC.v1: strength is {strength}, n_texts is {n_texts}: "
+            "expected 0 or more, and at least 1 text"
+        )
+
+    def ewc(starts: List[Start], optimizer: Optimizer) -> None:
+        for start in starts:
+            pull_by_fisher(start, strength * optimizer.learn_rate)
+
+    setattr(ewc, FISHER_TEXTS, n_texts)
+    return ewc
 
 
 def create_freeze_v1(

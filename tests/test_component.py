@@ -12,10 +12,11 @@ from spacy_rehearse.scorer import SCORE_WEIGHTS
 from .util import entities_f, make_docs
 
 
-def initialized(base, corpus, **settings):
+def initialized(base, corpus, regularizers=None, **settings):
     """A pipeline with an initialized component, and the gold."""
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    config = {"regularizers": regularizers or {}}
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config=config)
     examples = list(Corpus(corpus / "train.spacy")(nlp))
     rehearsal.initialize(
         lambda: examples,

@@ -25,7 +25,7 @@ def linear(weights):
 
 def test_regularizers_l2sp_by_hand():
     model = linear([[1.0, 2.0]])
-    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")})
+    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")}, {})
     create_l2sp_v1(strength=50.0)([start], Adam(0.005))  # a quarter of the way
     numpy.testing.assert_allclose(model.get_param("W"), [[0.75, 2.5]])
 
@@ -33,7 +33,7 @@ def test_regularizers_l2sp_by_hand():
 @given(rate=st.floats(0, 1))
 def test_regularizers_l2sp_never_overshoots(rate):
     model = linear([[1.0, -2.0]])
-    start = Start(model, {(0, "W"): numpy.zeros((1, 2), dtype="f")})
+    start = Start(model, {(0, "W"): numpy.zeros((1, 2), dtype="f")}, {})
     pull_to_start(start, rate)
     now = model.get_param("W")
     assert (abs(now) <= [1.0 + 1e-6, 2.0 + 1e-6]).all()
@@ -43,7 +43,7 @@ def test_regularizers_l2sp_never_overshoots(rate):
 @pytest.mark.parametrize("strength", [1e9, 1000.0])
 def test_regularizers_l2sp_goes_no_further_than_back(strength):
     model = linear([[1.0, 2.0]])
-    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")})
+    start = Start(model, {(0, "W"): numpy.asarray([[0.0, 4.0]], dtype="f")}, {})
     create_l2sp_v1(strength=strength)([start], Adam(0.1))
     numpy.testing.assert_allclose(model.get_param("W"), [[0.0, 4.0]])
 
