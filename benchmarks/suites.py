@@ -9,6 +9,7 @@ pool's, to compare with the base on).
 import json
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Callable, Collection, Dict, Iterable, List, NamedTuple, Tuple
 
@@ -91,8 +92,8 @@ def politics(shared: Path, work: Path) -> Suite:
     return Suite(base, (), [Step(folder, labels)])
 
 
-def btc(shared: Path, work: Path) -> Suite:
-    """A base on PER and LOC in tweets, ORG from 600 tweets of another section."""
+def btc(shared: Path, work: Path, n_gold: int = BTC_NEW) -> Suite:
+    """A base on PER and LOC in tweets, ORG from some tweets of another section."""
     section = _sections(shared)
     old = ("PER", "LOC")
     known = section("abh", old)
@@ -101,10 +102,10 @@ def btc(shared: Path, work: Path) -> Suite:
         tweets = _shuffled(section("f", (*old, "ORG")))
         told = (*old, "ORG")
         earlier = section("abh", told)
-        _write_step(step, told, tweets[:BTC_NEW], tweets[BTC_NEW:], earlier)
+        _write_step(step, told, tweets[:n_gold], tweets[n_gold:], earlier)
         _save(section("ge", (*old, "ORG")), step.folder / "test.spacy")
         _finish(step.folder)
-    return Suite(_train_base(known, work / "base"), old, [step])
+    return Suite(_train_base(known, work.with_name("btc") / "base"), old, [step])
 
 
 def btc_sequence(shared: Path, work: Path) -> Suite:
@@ -135,6 +136,8 @@ SUITES: Dict[str, Callable[[Path, Path], Suite]] = {
     "politics": politics,
     "btc": btc,
     "btc-sequence": btc_sequence,
+    # How much gold do experts need?
+    **{f"btc-{n}": partial(btc, n_gold=n) for n in (50, 150, 400, 800, 1500)},
 }
 
 

@@ -34,8 +34,14 @@ def _last(key: str) -> Callable[[RunT], Optional[float]]:
     return lambda run: run["steps"][-1].get(key)
 
 
+def _dev(run: RunT) -> Optional[float]:
+    told = run["steps"][-1].get("dev", {})
+    return told.get("rehearsal_new_f", told.get("ents_f"))
+
+
 COLUMNS = (
     Column("new F", _last("new")),
+    Column("new F on dev", _dev),
     Column("old F", _last("old")),
     Column("micro F", _last("micro")),
     Column("macro F", _last("macro")),
