@@ -19,9 +19,9 @@ from thinc.api import Model
 from .freeze import MovableT, all_of
 from .listeners import upstream_of
 
-DEFAULT_COLUMN = {"width": 64, "depth": 2, "hidden": 32}
+DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 32}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-ROWS = [2000, 1000, 1000, 1000]  # of the table of each
+ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 CONCATENATE = "concatenate.v1"
 
 
