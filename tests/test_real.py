@@ -36,8 +36,8 @@ def test_real_pipeline_learns_drug_and_keeps_its_labels(
     theirs = predict_entities(teacher, ["ner"], texts)
     ours = predict_entities(student, ["ner"], texts)
     labels = teacher.get_pipe("ner").labels
-    assert silver_prf(ours, theirs, labels).fscore > 0.88
+    assert silver_prf(ours, theirs, labels).fscore > 0.98
     examples = list(spacy.training.Corpus("dev.spacy")(student))
     for eg in examples:
         eg.predicted = student(eg.reference.text)
-    assert entity_prf(examples, ["DRUG"]).fscore > 0.5
+    assert entity_prf(examples, ["DRUG"]).fscore > 0.65
