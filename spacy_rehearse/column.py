@@ -9,7 +9,8 @@ The result is an ordinary model config: concatenated layers, and a wider hidden 
 """
 
 import copy
-from typing import Any, Collection, Dict, Mapping
+from functools import partial
+from typing import Any, Callable, Collection, Dict, List, Mapping
 
 import numpy
 from spacy.language import Language
@@ -25,11 +26,33 @@ ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 CONCATENATE = "concatenate.v1"
 
 
-def can_grow(pipe: Any) -> bool:
+def can_grow(nlp: Language, component: str) -> bool:
     """RETURNS (bool): Whether a pipe's model is spaCy's transition-based parser, whose
     parts are known.
     """
-    return {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
+    pipe: Any = nlp.get_pipe(component)
+    config = nlp.get_pipe_config(component).get("model", {})
+    return (
+        {"tok2vec", "hidden_width"} <= set(config)
+        and {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
+        and len(_columns(config)) == len(_layers(pipe.model, config))
+    )
+
+
+def n_columns(nlp: Language, component: str) -> int:
+    """RETURNS (int): How many columns a pipe has."""
+    return len(_columns(nlp.get_pipe_config(component)["model"])) - 1
+
+
+def _columns(config: Mapping[str, Any]) -> Dict[str, Any]:
+    if config["tok2vec"].get("@layers") == CONCATENATE:
+        return dict(config["tok2vec"]["*"])
+    return {"base": config["tok2vec"]}
+
+
+def _layers(parser: Model, config: Mapping[str, Any]) -> List[Model]:
+    vectors = _token_vectors(parser)
+    return vectors.layers if len(_columns(config)) > 1 else [vectors]
 
 
 def add_column(
@@ -55,10 +78,9 @@ def add_column(
     old, config = pipe.model, nlp._pipe_configs[component]["model"]
     grown = grown_config(config, width=width, depth=depth, hidden=hidden)
     new = registry.resolve({"model": grown})["model"]
-    old_vectors, vectors = _token_vectors(old), _token_vectors(new)
-    before = old_vectors.layers if _is_concatenated(config) else [old_vectors]
+    vectors = _token_vectors(new)
     movable: Dict[Any, Any] = {}
-    for source, target in zip(before, vectors.layers, strict=False):
+    for source, target in zip(_layers(old, config), vectors.layers[:-1], strict=True):
         target.from_bytes(source.to_bytes())
         movable.update(all_of(target))
         _stop_gradients(target)
@@ -85,9 +107,7 @@ def grown_config(
     RETURNS (Dict[str, Any]): The new block.
     """
     grown: Dict[str, Any] = copy.deepcopy(dict(config))
-    layers = {"base": grown["tok2vec"]}
-    if _is_concatenated(grown):
-        layers = dict(grown["tok2vec"]["*"])
+    layers = _columns(grown)
     layers[f"column{len(layers)}"] = {
         "@architectures": "spacy.Tok2Vec.v2",
         "embed": {
@@ -110,10 +130,6 @@ def grown_config(
     return grown
 
 
-def _is_concatenated(config: Mapping[str, Any]) -> bool:
-    return config["tok2vec"].get("@layers") == CONCATENATE
-
-
 def _token_vectors(parser: Model) -> Model:
     return parser.get_ref("tok2vec").layers[0]
 
@@ -124,8 +140,13 @@ def _label_of(pipe: Any, action: int) -> str:
 
 def _stop_gradients(model: Model) -> None:
     """Let a frozen model only predict: nothing is dropped, nothing goes back."""
-    forward = model._func
-    model._func = lambda m, X, is_train: (forward(m, X, False)[0], lambda dY: [])
+    model._func = partial(_predict, model._func)
+
+
+def _predict(forward: Callable, model: Model, X: Any, is_train: bool):
+    # A listener has nothing to drop, and misses vectors only while it trains.
+    Y, _ = forward(model, X, is_train and "listener" in model.name)
+    return Y, lambda dY: []
 
 
 def _grow_head(old: Model, new: Model, learnt: Any) -> MovableT:

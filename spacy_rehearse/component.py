@@ -18,7 +18,7 @@ from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
-from .freeze import update_movable
+from .freeze import both, put_back, update_movable
 from .parity import check_parity
 from .prepare import PoolT, Settings, prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
@@ -110,7 +110,7 @@ class Rehearsal(Pipe):
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
         self.unsaved_score = False
-        self._compared = False
+        self._compared = self._warned = False
         self._losses: Optional[Dict[str, float]] = None
 
     @property
@@ -208,8 +208,9 @@ class Rehearsal(Pipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         if not self._compared:
-            check_parity(self.nlp, session.teacher, session.heldout)
+            check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
+        self._put_back()
         self.counts.update(complete_gold(self.nlp, session, examples))
         silver = session.interleaver.draw(sum(len(eg) for eg in examples))
         losses[self.name] += learn_silver(self.nlp, session, silver, drop)
@@ -227,24 +228,35 @@ class Rehearsal(Pipe):
         losses, self._losses = self._losses, None
         if losses is not None:  # the first update
             start_averages(self.nlp, session, sgd)
-            self._check_gradients(losses)
+            if self.component not in losses:
+                self._warn_of_order()
             if isinstance(sgd, Discriminative):
                 sgd.bind([self.nlp.get_pipe(name).model for name in session.learning])
-        for regularize in self.regularizers.values():
-            regularize(session.starts, sgd)
-        if session.movable:
-            update_movable(
-                self.nlp.get_pipe(self.component).model, sgd, session.movable
-            )
+        movable = session.movable
+        for regularize in self.regularizers.values() if session.starts else ():
+            movable = both(movable, regularize(session.starts, sgd) or {})
+        if movable:
+            for name in session.learning:
+                update_movable(self.nlp.get_pipe(name).model, sgd, movable)
 
-    def _check_gradients(self, losses: Dict[str, float]) -> None:
-        if self.component not in losses:
+    def _put_back(self) -> None:
+        """Put frozen weights back that moved, and warn, once, that they did."""
+        session = self._require_session()
+        if session.movable:
+            model = self.nlp.get_pipe(self.component).model
+            if put_back(model, session.movable, session.frozen_weights):
+                self._warn_of_order()
+
+    def _warn_of_order(self) -> None:
+        if not self._warned:
+            self._warned = True
             warnings.warn(
-                "nlp.update(sgd=optimizer) moves each pipe's weights before the other "
-                "pipes have given their gradients. Call nlp.update(examples, "
-                "sgd=False, losses=losses), then pipe.finish_update(optimizer) for "
-                "each pipe, as spaCy's own training loop does",
-                stacklevel=2,
+                "weights moved before all gradients were in, or before the rehearsal "
+                "component could hold them. Call nlp.update(examples, sgd=False, "
+                "losses=losses), not sgd=optimizer, and then "
+                "pipe.finish_update(optimizer) for each pipe, in the order of "
+                "nlp.pipeline, as spaCy's own training loop does",
+                stacklevel=3,
             )
 
     def score(self, examples: Iterable[Example], **kwargs) -> Dict[str, Any]:

@@ -23,6 +23,41 @@ def both(one: MovableT, other: MovableT) -> MovableT:
     return merged
 
 
+def frozen_weights(model: Model, movable: MovableT) -> Dict[KeyT, Any]:
+    """RETURNS (Dict[Tuple[int, str], Array]): Copies of what may not move, or not all
+    of it.
+    """
+    return {
+        (node.id, name): node.get_param(name).copy()
+        for node in model.walk()
+        for name in node.param_names
+        if (node.id, name) in movable
+    }
+
+
+def put_back(model: Model, movable: MovableT, before: Mapping[KeyT, Any]) -> bool:
+    """Undo what someone else's update has done to frozen weights.
+
+    model (Model): The model, changed in place.
+    movable (MovableT): What may move.
+    before (Mapping[Tuple[int, str], Array]): What the weights have to be.
+    RETURNS (bool): Whether any had moved.
+    """
+    moved = False
+    for node in model.walk():
+        for name in node.param_names:
+            key = (node.id, name)
+            if key in before:
+                weights, free = node.get_param(name), movable[key]
+                wrong = weights != before[key]
+                if free is not None:
+                    wrong &= ~free
+                if wrong.any():
+                    weights[wrong] = before[key][wrong]
+                    moved = True
+    return moved
+
+
 def update_movable(model: Model, optimizer: Optimizer, movable: MovableT) -> None:
     """Apply a model's gradients, but to frozen weights: those stay as they are, bit by
     bit.

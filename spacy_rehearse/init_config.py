@@ -8,7 +8,7 @@ from spacy.util import CONFIG_SECTION_ORDER
 from thinc.api import Config
 
 from . import recipe
-from .column import DEFAULT_COLUMN
+from .column import DEFAULT_COLUMN, can_grow
 from .gold import resolve_labels
 from .listeners import has_transformer, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
@@ -51,7 +51,7 @@ def make_config(
     resolve_labels(labels, gold.labels, recogniser.labels)
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
-    grow = rehearse and not has_transformer(nlp, component)
+    grow = rehearse and can_grow(nlp, component) and not has_transformer(nlp, component)
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),

@@ -6,9 +6,8 @@ from typing import List, Sequence
 from spacy.language import Language
 
 from .scorer import agreement, silver_prf
-from .silver import SilverText
+from .session import Session
 from .teacher import (
-    Teacher,
     lookups_digest,
     parameter_digests,
     predict_entities,
@@ -23,9 +22,7 @@ NOISE = 0.99  # agreement that rounding alone (another batch, a GPU) stays above
 VOCAB = '[initialize.before_init] @callbacks = "spacy.copy_from_base_model.v1" with '
 
 
-def check_parity(
-    nlp: Language, teacher: Teacher, heldout: Sequence[SilverText]
-) -> None:
+def check_parity(nlp: Language, session: Session) -> None:
     """Raise a ValueError, naming the cause, if student and teacher disagree.
 
     Tokenizer, vectors and lookups do not come with a sourced component, and a
@@ -33,17 +30,16 @@ def check_parity(
     it starts to learn.
 
     nlp (Language): The student, before the first update.
-    teacher (Teacher): The teacher.
-    heldout (Sequence[SilverText]): What the teacher says of held-out texts.
+    session (Session): The training run.
     """
-    sample = heldout[:N_TEXTS]
+    teacher, sample = session.teacher, session.heldout[:N_TEXTS]
     pipes = required_pipes(nlp, teacher.component, teacher.pipes)
     ours = predict_entities(nlp, pipes, [item.text for item in sample])
     theirs = [item.entities for item in sample]
     score = silver_prf(ours, theirs, teacher.labels)
     if not score.fp + score.fn:
         return
-    causes = differences(nlp, teacher, pipes)
+    causes = differences(nlp, session)
     if causes or agreement(score) < NOISE:
         raise ValueError(
             "student and teacher disagree before the first update: the student misses "
@@ -53,15 +49,14 @@ def check_parity(
         )
 
 
-def differences(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> List[str]:
+def differences(nlp: Language, session: Session) -> List[str]:
     """Find what sets the student apart from its teacher.
 
     nlp (Language): The student.
-    teacher (Teacher): The teacher.
-    pipes (Sequence[str]): The pipes that the student predicts with.
+    session (Session): The training run.
     RETURNS (List[str]): A sentence for each difference, with what to change.
     """
-    causes = []
+    teacher, causes = session.teacher, []
     if vectors_digest(nlp) != vectors_digest(teacher.nlp):
         causes.append(
             "The word vectors differ: set [initialize] vectors = ${paths.base}."
@@ -76,7 +71,7 @@ def differences(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> List[s
         causes.append(
             "The tokenizer differs: set " + VOCAB + "tokenizer = ${paths.base}."
         )
-    if _lost_parameters(nlp, teacher, pipes):
+    if weights_digest(nlp, session.learning) != session.weights_digest:
         causes.append(
             f"The weights of {teacher.component!r} are not the teacher's: it was "
             "sourced from another pipeline, or initialised anew. Set source = "
@@ -86,12 +81,6 @@ def differences(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> List[s
     return causes
 
 
-def _lost_parameters(nlp: Language, teacher: Teacher, pipes: Sequence[str]) -> bool:
-    theirs = _digests(teacher.nlp, teacher.pipes)
-    ours = _digests(nlp, pipes)
-    # New labels resize the output layer, two parameters or (use_upper = false) three.
-    return (theirs - ours).total() > 3
-
-
-def _digests(nlp: Language, pipes: Sequence[str]) -> Counter:
+def weights_digest(nlp: Language, pipes: Sequence[str]) -> Counter:
+    """RETURNS (Counter): Digests of all parameters of some pipes."""
     return Counter(d for name in pipes for d in parameter_digests(nlp.get_pipe(name)))

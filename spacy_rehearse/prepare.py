@@ -20,24 +20,27 @@ from typing import (
     Tuple,
 )
 
+import numpy
 from spacy.language import Language
+from spacy.util import fix_random_seed
 from tqdm import tqdm
 
 from . import checks
 from .account import about_training, summarise
 from .cache import SilverCache
-from .column import add_column, can_grow
+from .column import add_column, can_grow, n_columns
 from .completion import place_entities
 from .distillation import can_distil
 from .expert import Expert, train_experts
 from .fisher import estimate_fisher, pack, unpack
-from .freeze import MovableT
+from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, has_transformer, upstream_of
 from .mentions import learn_mentions
 from .overlap import count_overlaps
+from .parity import weights_digest
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import remember_start
 from .rehearse import learn_silver
@@ -112,14 +115,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     upstream = upstream_of(nlp, how.component)
     learning = [x for x in (*upstream, how.component) if x not in frozen]
-    no_column = why_no_column(teacher, nlp.get_pipe(how.component), learning)
+    no_column = why_no_column(nlp, teacher, learning)
     grows = how.column is not None and not no_column
+    is_teachers = has_weights_of(nlp, teacher)
     held = learning if how.regularized and not grows else []  # a column needs no hold
     starts = [remember_start(nlp.get_pipe(x)) for x in held]
     _add_labels(nlp, how.component, labels, teacher.labels)
-    movable: MovableT = {}
-    if how.column is not None and grows:
-        movable = add_column(nlp, how.component, labels, **how.column)
 
     store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
     read = partial(read_shard, teacher=teacher, cache=store)
@@ -133,6 +134,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     experts = _experts(how, teacher, gold, labels, annotating, seed)
     if experts:
         silver = ask_experts(silver, experts, labels)
+    movable: MovableT = {}
+    if how.column is not None and grows:  # when nothing is left to fail
+        movable = add_column(nlp, how.component, labels, **how.column)
     session = Session(
         teacher=teacher,
         labels=labels,
@@ -152,6 +156,11 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         starts=starts,
         movable=movable,
     )
+    if movable:
+        target: Any = nlp.get_pipe(how.component)
+        session.frozen_weights = frozen_weights(target.model, movable)
+    if is_teachers:
+        session.weights_digest = weights_digest(nlp, session.learning)
     if starts and how.fisher_texts:
         texts = shuffled_forever(split.training, read, random.Random(seed))
         weigh(nlp, session, list(islice(texts, how.fisher_texts)), store)
@@ -179,16 +188,26 @@ def weigh(
     texts (Sequence[SilverText]): The silver to estimate it on.
     store (SilverCache): Where it is kept, with the silver.
     """
-    digest = text_digest([item.text for item in texts])
-    key = f"fisher-{'-'.join(session.learning)}-{digest}"
+    weights = [
+        f"{key} {value.shape}"
+        for start in session.starts
+        for key, value in start.weights.items()
+    ]
+    texts_and_all = [*weights, *session.labels, *(item.text for item in texts)]
+    key = f"fisher-{text_digest(texts_and_all)}"
     if (data := store.get(key)) is not None:
         unpack(data, session.starts)
         return
     hard = replace(session, soft=0.0)
+    # spaCy cuts long texts at random: here, always in the same places.
+    states = random.getstate(), numpy.random.get_state()
+    fix_random_seed(0)
     with tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar:
         estimate_fisher(
             session.starts, bar, lambda item: learn_silver(nlp, hard, [item], 0.0)
         )
+    random.setstate(states[0])
+    numpy.random.set_state(states[1])
     store.put(key, pack(session.starts), n_texts=len(texts))
 
 
@@ -219,20 +238,40 @@ def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> 
         pipe._rehearsal_model = None
 
 
-def why_no_column(teacher: Teacher, pipe: Any, learning: Sequence[str]) -> str:
-    """RETURNS (str): Why a column can't keep the old labels of a pipe as they are, or
-    would not help. Empty if it can, and helps.
+def why_no_column(nlp: Language, teacher: Teacher, learning: Sequence[str]) -> str:
+    """Find out whether a column can keep the old labels as they are.
+
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    learning (Sequence[str]): The pipes that learn.
+    RETURNS (str): Why it can't, or would not help. Empty if it can, and helps.
+    RAISES (ValueError): If the student has one already that the teacher lacks.
     """
-    if not can_grow(pipe):
-        return f"{teacher.component!r} is no transition-based parser of spaCy's"
-    if has_transformer(teacher.nlp, teacher.component):
-        return f"{teacher.component!r} learns with a transformer"
-    if shared := [name for name in learning if name != teacher.component]:
+    component = teacher.component
+    if not can_grow(nlp, component):
+        return f"{component!r} is no transition-based parser of spaCy's"
+    if has_transformer(teacher.nlp, component):
+        return f"{component!r} learns with a transformer"
+    if shared := [name for name in learning if name != component]:
         return (
             f"{', '.join(shared)} would change under it. Add it to [training] "
             "frozen_components and annotating_components, and it stays as it is"
         )
+    if n_columns(nlp, component) > n_columns(teacher.nlp, component):
+        raise ValueError(
+            f"{component!r} has a column already that the teacher lacks: the pipeline "
+            "was initialized before. Load the base anew"
+        )
     return ""
+
+
+def has_weights_of(nlp: Language, teacher: Teacher) -> bool:
+    """RETURNS (bool): Whether all the weights of the teacher's pipes are the student's,
+    before new labels make its output layer grow.
+    """
+    pipes = required_pipes(nlp, teacher.component, teacher.pipes)
+    ours = weights_digest(nlp, pipes)
+    return not weights_digest(teacher.nlp, teacher.pipes) - ours
 
 
 def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:

@@ -157,10 +157,11 @@ def create_freeze_v1(
             f"spacy-rehearse.Freeze.v1: parts is {parts}, rows is {rows!r}: expected "
             'names of layers, rows = "old", or both'
         )
-    known: List[MovableT] = []  # found at the first update
+    known: Dict[int, MovableT] = {}  # by the first model, found at the first update
 
     def freeze(starts: List[Start], optimizer: Optimizer) -> MovableT:
-        if not known:
+        training = starts[0].model.id
+        if training not in known:
             movable: Dict[Any, Any] = {}
             for start in starts:
                 movable.update(_old_rows(start) if rows else {})
@@ -168,8 +169,8 @@ def create_freeze_v1(
             for name in parts or []:
                 for layer in layers_called(name, models, "spacy-rehearse.Freeze.v1"):
                     movable.update(all_of(layer))
-            known.append(movable)
-        return known[0]
+            known[training] = movable
+        return known[training]
 
     return freeze
 

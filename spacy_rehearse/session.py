@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from spacy.matcher import PhraseMatcher
 
 from .expert import Expert
-from .freeze import MovableT
+from .freeze import KeyT, MovableT
 from .interleave import Interleaver
 from .overlap import OverlapsT
 from .regularizers import Start
@@ -35,6 +35,9 @@ class Session:
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
     starts (List[Start]): What the learning pipes were before the training.
     movable (MovableT): What may move of the weights that are partly or wholly frozen.
+    frozen_weights (Dict): What a column leaves as it is, to put it back if need be.
+    weights_digest (Counter): Digests of the learning pipes' weights before the first
+        update. Empty if they were not the teacher's.
     found (Counter): What the experts found in the silver so far.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
     summary (List[str]): What a user wants to read before the training.
@@ -54,6 +57,8 @@ class Session:
     annotating: Tuple[str, ...]
     starts: List[Start] = field(default_factory=list)
     movable: MovableT = field(default_factory=dict)
+    frozen_weights: Dict[KeyT, Any] = field(default_factory=dict)
+    weights_digest: Counter = field(default_factory=Counter)
     found: Counter = field(default_factory=Counter)
     about: Dict[str, Any] = field(default_factory=dict)
     summary: List[str] = field(default_factory=list)

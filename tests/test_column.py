@@ -1,3 +1,5 @@
+import pickle
+
 import numpy
 import pytest
 import spacy
@@ -123,5 +125,24 @@ def test_column_config_is_a_copy():
 
 def test_column_only_where_the_layers_are_known(base):
     nlp = spacy.load(base)
-    assert can_grow(nlp.get_pipe("ner"))
-    assert not can_grow(nlp.add_pipe("spancat"))
+    nlp.add_pipe("spancat")
+    assert can_grow(nlp, "ner") and not can_grow(nlp, "spancat")
+
+
+def test_column_can_be_pickled_for_worker_processes(base):
+    nlp, movable = grown(base)
+    learn(nlp, movable)
+    pipe = pickle.loads(pickle.dumps(nlp.get_pipe("ner")))
+    doc = nlp.make_doc("Mister Ana bought the device Acme")
+    assert (
+        pipe.model.predict([doc]).tokvecs
+        == nlp.get_pipe("ner").model.predict([doc]).tokvecs
+    ).all()
+
+
+def test_column_beside_a_listener_misses_vectors_as_spacy_does(shared_base):
+    nlp, _ = grown(shared_base)
+    (doc,) = make_docs(nlp, 1, NEW, seed=3)
+    example = spacy.training.Example(nlp.make_doc(doc.text), doc)
+    with pytest.raises(ValueError, match="E203"):
+        nlp.get_pipe("ner").update([example])

@@ -7,6 +7,7 @@ from spacy.training import Corpus, Example
 
 from spacy_rehearse import rehearse
 from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.freeze import put_back
 from spacy_rehearse.scorer import SCORE_WEIGHTS
 
 from .util import entities_f, make_docs
@@ -87,6 +88,25 @@ def test_component_says_so_if_weights_move_before_all_gradients_are_in(base, cor
         nlp.update(examples[4:8], sgd=nlp.resume_training())  # once is enough
 
 
+def test_component_puts_frozen_weights_back_that_others_moved(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    rehearsal, ner = nlp.get_pipe("rehearsal"), nlp.get_pipe("ner")
+    before, optimizer = rehearsal.session.frozen_weights, nlp.resume_training()
+    n_moved = 0
+    nlp.update(examples[:4], sgd=False)
+    ner.finish_update(optimizer)  # too early
+    for node in ner.model.walk():
+        for name in node.param_names:
+            if (node.id, name) in before:
+                wrong = node.get_param(name) != before[node.id, name]
+                free = rehearsal.session.movable[node.id, name]
+                n_moved += (wrong if free is None else wrong & ~free).sum()
+    assert n_moved
+    with pytest.warns(UserWarning, match="in the order of nlp.pipeline"):
+        nlp.update(examples[4:8], sgd=False)
+    assert not put_back(ner.model, rehearsal.session.movable, before)
+
+
 def test_component_completes_the_gold_in_place_once(base, corpus):
     nlp, examples = initialized(base, corpus)
     rehearsal = nlp.get_pipe("rehearsal")
@@ -137,8 +157,38 @@ def test_component_predicted_docs_never_carry_entities(base, corpus):
         nlp.update([Example(doc, doc.copy())], sgd=False)
 
 
+def test_component_initialized_twice_says_so(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    pool = create_raw_text_v1(corpus / "pool.jsonl")
+    with pytest.raises(ValueError, match="was initialized before. Load the base anew"):
+        nlp.get_pipe("rehearsal").initialize(
+            lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
+        )
+
+
+def test_component_freezes_what_a_regularizer_freezes(base, corpus):
+    freeze = {"@misc": "spacy-rehearse.Freeze.v1", "parts": ["tok2vec"], "rows": "old"}
+    nlp, examples = initialized(
+        base, corpus, regularizers={"freeze": freeze}, column=None
+    )
+    loop(nlp, examples, n_updates=3)
+    ours = nlp.get_pipe("ner").model
+    theirs = spacy.load(base).get_pipe("ner").model
+    for part in ("tok2vec", "lower", "upper"):
+        pairs = zip(ours.get_ref(part).walk(), theirs.get_ref(part).walk(), strict=True)
+        moved = False
+        for now, then in pairs:
+            for name in then.param_names:
+                old, new = then.get_param(name), now.get_param(name)
+                moved |= bool((new[: len(old)] != old).any())
+                if part == "upper":
+                    assert (new[len(old) :] != 0).any()
+        assert moved == (part == "lower")
+
+
 def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus):
-    nlp, _ = initialized(base, corpus)
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
     docs = make_docs(nlp, 20, ("PERSON",), seed=13)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     rehearsal = nlp.get_pipe("rehearsal")
@@ -149,6 +199,7 @@ def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus)
         teacher=str(base),
         pool=pool,
         cache=None,
+        expert=None,
         labels=["PERSON"],
     )
     assert rehearsal.session.old_labels == ("ORG",)

@@ -96,7 +96,10 @@ def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     assert done.exit_code == 0 and str(out) in done.stdout
     expected = spacy.load(pair[1])
     interpolate(spacy.load(pair[0]), expected, "ner", 0.5)
-    assert said(spacy.load(out)) == said(expected)
+    between = spacy.load(out)
+    assert said(between) == said(expected)
+    assert between.meta["interpolated"]["alpha"] == 0.5
+    assert "spacy_rehearse" not in between.meta
     again = CliRunner().invoke(app, args)
     assert again.exit_code == 1 and "--force" in again.stdout
 

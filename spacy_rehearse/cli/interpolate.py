@@ -9,7 +9,7 @@ from wasabi import msg
 from ..interpolate import interpolate
 from ..teacher import load_pipeline
 from . import rehearse_cli
-from ._fail import fail_on
+from ._fail import fail_on, require_free
 
 
 @rehearse_cli.command("interpolate")
@@ -35,15 +35,19 @@ def interpolate_cli(
         python -m spacy rehearse interpolate en_core_web_sm training/model-best
         training/between --alpha 0.7
     """
-    if output_dir.exists() and any(output_dir.iterdir()) and not force:
-        msg.fail(f"{output_dir} is not empty. To overwrite it, use --force", exits=1)
+    require_free(output_dir, force)
     with fail_on(ValueError, OSError):
         before = load_pipeline(base, "base", "BASE")
         between = load_pipeline(student, "student", "STUDENT")
         n_moved = interpolate(before, between, component, alpha)
+        # Scores of the student are not those of what is between.
+        between.meta["performance"] = {}
+        between.meta.pop("spacy_rehearse", None)
+        between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
         half = output_dir.with_name(f"{output_dir.name}.half")
         between.to_disk(half)
-        shutil.rmtree(output_dir, ignore_errors=True)
+        if output_dir.is_dir():
+            shutil.rmtree(output_dir)
         half.rename(output_dir)
     if not n_moved:
         msg.warn("Base and student have the same weights: alpha makes no difference")
