@@ -5,7 +5,6 @@ from typing import Callable, Dict, Optional, Sequence
 
 from thinc.api import Config
 
-from spacy_rehearse import recipe
 from spacy_rehearse.init_config import make_config
 
 from .suites import Step
@@ -41,21 +40,31 @@ def joint(base: Path, step: Step) -> Config:
 
 
 def rehearsed(base: Path, step: Step) -> Config:
-    return _rehearsed(base, step, [step.folder / "pool.jsonl"])
+    return _rehearsed(base, step, step.folder / "pool.jsonl", column=True)
+
+
+def in_place(base: Path, step: Step) -> Config:
+    """No column: all weights learn, and distillation holds them."""
+    return _rehearsed(base, step, step.folder / "pool.jsonl", column=False)
 
 
 def no_pool(base: Path, step: Step) -> Config:
     """Only the gold's own texts, labelled by the teacher: the pool is the gold."""
-    return _rehearsed(base, step, [step.folder / "train.spacy"])
+    return _rehearsed(base, step, step.folder / "train.spacy", column=True)
 
 
-def _rehearsed(base: Path, step: Step, pool: Sequence[Path]) -> Config:
+def in_place_no_pool(base: Path, step: Step) -> Config:
+    return _rehearsed(base, step, step.folder / "train.spacy", column=False)
+
+
+def _rehearsed(base: Path, step: Step, pool: Path, *, column: bool) -> Config:
     return make_config(
         str(base),
         train=step.folder / "train.spacy",
         dev=step.folder / "dev.spacy",
-        pool=pool,
+        pool=[pool],
         labels=step.labels,
+        column=column,
     )
 
 
@@ -65,16 +74,9 @@ def low_rate(config: Config) -> None:
 
 def textbook(config: Config) -> None:
     """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
-    in_place(config)
     without_expert(config)
     without_soft(config)
     config["components"]["rehearsal"].update(ratio=1.0, regularizers={})
-
-
-def in_place(config: Config) -> None:
-    """No column: all weights learn, and distillation holds them."""
-    config["initialize"]["components"]["rehearsal"]["column"] = None
-    config["training"]["optimizer"]["learn_rate"]["initial_rate"] = recipe.LEARN_RATE
 
 
 def without_expert(config: Config) -> None:
@@ -83,6 +85,10 @@ def without_expert(config: Config) -> None:
 
 def without_soft(config: Config) -> None:
     config["components"]["rehearsal"]["soft"] = 0.0
+
+
+def without_l2sp(config: Config) -> None:
+    config["components"]["rehearsal"]["regularizers"] = {}
 
 
 def without_silver(config: Config) -> None:
@@ -120,22 +126,27 @@ NEW_ROWS = frozen("tok2vec", "lower", rows="old")
 METHODS: Dict[str, Sequence[Callable]] = {
     "naive": (naive,),
     "naive-low-rate": (naive, low_rate),
-    "self-training": (no_pool, textbook, without_silver),
-    "extendner": (no_pool, rival("extendner"), without_silver),
-    "frozen-tok2vec-no-pool": (no_pool, textbook, without_silver, FROZEN_TOK2VEC),
-    "new-rows-no-pool": (no_pool, textbook, without_silver, NEW_ROWS),
+    "self-training": (in_place_no_pool, textbook, without_silver),
+    "extendner": (in_place_no_pool, rival("extendner"), without_silver),
+    "frozen-tok2vec-no-pool": (
+        in_place_no_pool,
+        textbook,
+        without_silver,
+        FROZEN_TOK2VEC,
+    ),
+    "new-rows-no-pool": (in_place_no_pool, textbook, without_silver, NEW_ROWS),
     "rehearsal-no-pool": (no_pool, without_expert, without_silver),
-    "nlp-rehearse": (rehearsed, rival("nlp_rehearse")),
-    "textbook": (rehearsed, textbook),
-    "frozen-tok2vec": (rehearsed, textbook, FROZEN_TOK2VEC),
-    "new-rows": (rehearsed, textbook, NEW_ROWS),
+    "nlp-rehearse": (in_place, rival("nlp_rehearse")),
+    "textbook": (in_place, textbook),
+    "frozen-tok2vec": (in_place, textbook, FROZEN_TOK2VEC),
+    "new-rows": (in_place, textbook, NEW_ROWS),
     "rehearsal": (rehearsed,),
     "rehearsal-without-expert": (rehearsed, without_expert),
     "rehearsal-without-silver": (rehearsed, without_expert, without_silver),
     "rehearsal-without-averages": (rehearsed, without_averages),
-    "distillation": (rehearsed, in_place),
-    "distillation-l2sp": (rehearsed, in_place, pulled),
-    "distillation-without-soft": (rehearsed, in_place, without_soft),
+    "distillation": (in_place, without_l2sp),
+    "distillation-l2sp": (in_place, pulled),
+    "distillation-without-soft": (in_place, without_l2sp, without_soft),
     "joint": (joint,),
 }
 # Made of the naive run's pipeline and the base, without training.

@@ -30,6 +30,7 @@ def make_config(
     labels: Optional[Sequence[str]] = None,
     component: str = "ner",
     gpu: bool = False,
+    column: bool = True,
 ) -> Config:
     """Make a complete config for `spacy train`.
 
@@ -41,6 +42,8 @@ def make_config(
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
     component (str): The name of the base's entity recogniser.
     gpu (bool): Whether to train on a GPU.
+    column (bool): Whether new labels get a column, where one can be added. Else all
+        weights learn.
     RETURNS (Config): The config, filled.
     RAISES (ValueError): If the base has no such component, or the gold no new label.
     """
@@ -51,7 +54,8 @@ def make_config(
     resolve_labels(labels, gold.labels, recogniser.labels)
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
-    grow = rehearse and can_grow(nlp, component) and not has_transformer(nlp, component)
+    fits = can_grow(nlp, component) and not has_transformer(nlp, component)
+    grow = rehearse and column and fits
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
