@@ -113,8 +113,8 @@ def grown_config(
         "embed": {
             "@architectures": "spacy.MultiHashEmbed.v2",
             "width": width,
-            "attrs": ATTRS,
-            "rows": ROWS,
+            "attrs": list(ATTRS),
+            "rows": list(ROWS),
             "include_static_vectors": False,
         },
         "encode": {

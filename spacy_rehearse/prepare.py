@@ -193,8 +193,8 @@ def weigh(
         for start in session.starts
         for key, value in start.weights.items()
     ]
-    texts_and_all = [*weights, *session.labels, *(item.text for item in texts)]
-    key = f"fisher-{text_digest(texts_and_all)}"
+    made_of = [*weights, *session.labels, *(item.text for item in texts)]
+    key = f"fisher-{text_digest(made_of)}"
     if (data := store.get(key)) is not None:
         unpack(data, session.starts)
         return
