@@ -1,6 +1,6 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
-from typing import List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
@@ -40,6 +40,36 @@ def check_settings(
         _check_block("expert", expert, MOST_EXPERT)
     if column is not None:
         _check_block("column", column, MOST_COLUMN)
+
+
+def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
+    """Raise a ValueError if the settings of the memory can't work."""
+    if memory is None:
+        return
+    where = "[initialize.components.rehearsal.memory]"
+    known = {"path", "save_to", "capacity", "policy"}
+    if not {"capacity", "policy"} <= set(memory) <= known:
+        raise ValueError(
+            f"{where} holds {sorted(memory)}: expected capacity, policy and at least "
+            "one of path and save_to; memory = null in [initialize.components."
+            "rehearsal] turns it off"
+        )
+    if memory.get("path") is None and memory.get("save_to") is None:
+        raise ValueError(
+            f"{where}: path and save_to are both null, so nothing would be replayed "
+            "and nothing kept"
+        )
+    if memory["capacity"] < 1:
+        raise ValueError(
+            f"{where} capacity is {memory['capacity']}: expected at least 1 text "
+            "(memory = null in [initialize.components.rehearsal] turns it off)"
+        )
+    if not callable(memory["policy"]):
+        raise ValueError(
+            f"{where} policy is {memory['policy']!r}: expected a block such as "
+            "[initialize.components.rehearsal.memory.policy] @misc = "
+            '"spacy-rehearse.Rare.v1"'
+        )
 
 
 def _check_block(

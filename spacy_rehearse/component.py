@@ -137,6 +137,7 @@ class Rehearsal(Pipe):
         cache: Optional[str] = ".rehearsal_cache",
         expert: Optional[Dict[str, int]] = DEFAULT_EXPERT,
         column: Optional[Dict[str, int]] = DEFAULT_COLUMN,
+        memory: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Load the teacher, label the pool with it, add the new labels.
 
@@ -158,6 +159,10 @@ class Rehearsal(Pipe):
             token vectors of some `width` from convolutional layers of some `depth`,
             and `hidden` units; the base's weights are frozen. None to let all weights
             learn, held by distillation.
+        memory (Optional[Dict[str, Any]]): What people annotated in earlier rounds is
+            replayed from `path`, and this round's gold is merged with it into
+            `save_to`: as many texts as `capacity`, chosen by `policy`, e.g.
+            spacy-rehearse.Rare.v1.
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
@@ -174,6 +179,7 @@ class Rehearsal(Pipe):
             cache=cache,
             expert=expert,
             column=column,
+            memory=memory,
             regularized=bool(self.regularizers),
             fisher_texts=max(
                 [getattr(x, FISHER_TEXTS, 0) for x in self.regularizers.values()] or [0]
@@ -212,7 +218,8 @@ class Rehearsal(Pipe):
             self._compared, self._losses = True, losses
         self._put_back()
         self.counts.update(complete_gold(self.nlp, session, examples))
-        silver = session.interleaver.draw(sum(len(eg) for eg in examples))
+        n_words = sum(len(eg) for eg in examples)
+        silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
         losses[self.name] += learn_silver(self.nlp, session, silver, drop)
         return losses
 

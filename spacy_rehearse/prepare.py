@@ -38,12 +38,23 @@ from .gold import GetExamplesT, Gold, read_gold, resolve_labels
 from .heldout import split_silver
 from .interleave import Interleaver, shuffled_forever
 from .listeners import check_listeners, has_transformer, upstream_of
+from .memory import (
+    Exemplar,
+    Memory,
+    as_exemplars,
+    merge,
+    read_memory,
+    round_key,
+    save_memory,
+    without_round,
+)
 from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import weights_digest
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import remember_start
 from .rehearse import learn_silver
+from .replay import as_silver, replayed_forever
 from .session import Session
 from .silver import Shard, SilverText, annotate, ask_experts, read_shard, text_digest
 from .teacher import (
@@ -52,6 +63,8 @@ from .teacher import (
     required_pipes,
     zone,
 )
+
+MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 PoolT = Callable[[Language], Iterator[str]]
 
@@ -71,6 +84,7 @@ class Settings(NamedTuple):
     expert (Optional[Mapping[str, int]]): Settings of the experts. None for no expert.
     column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
         weights learn.
+    memory (Optional[Mapping[str, Any]]): Settings of the memory. None for none.
     regularized (bool): Whether regularizers will ask how the weights started.
     fisher_texts (int): On how many texts they want to know what the weights are worth.
     """
@@ -86,6 +100,7 @@ class Settings(NamedTuple):
     cache: Optional[str]
     expert: Optional[Mapping[str, int]]
     column: Optional[Mapping[str, int]]
+    memory: Optional[Mapping[str, Any]]
     regularized: bool
     fisher_texts: int
 
@@ -106,8 +121,10 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
     checks.check_settings(how.ratio, how.soft, how.heldout, how.expert, how.column)
+    checks.check_memory(how.memory)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     gold = read_gold(get_examples, nlp)
+    memory = _read_memory(how.memory)
     check_listeners(nlp, how.component, frozen, annotating, gold.examples)
     n_pool = count_texts(how.pool(nlp))
     teacher = load_teacher(how.teacher, how.component, annotating)
@@ -132,8 +149,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     checks.check_entities([s.entities for s in split.heldout], len(split.heldout))
     silver = shuffled_forever(split.training, read, random.Random(seed))
     experts = _experts(how, teacher, gold, labels, annotating, seed)
+    rounds = round_key(teacher.fingerprint, labels)
+    remembered = as_silver(without_round(memory, rounds), teacher, labels)
+    replay = replayed_forever(remembered, random.Random(seed))
     if experts:
         silver = ask_experts(silver, experts, labels)
+        replay = ask_experts(replay, experts, labels)
     movable: MovableT = {}
     if how.column is not None and grows:  # when nothing is left to fail
         movable = add_column(nlp, how.component, labels, **how.column)
@@ -142,6 +163,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         labels=labels,
         heldout=split.heldout,
         interleaver=Interleaver(silver, how.ratio),
+        replay=Interleaver(replay, MEMORY_RATIO if remembered else 0.0),
         gold_entities=taught,
         mentions=learn_mentions(gold.examples, labels, nlp),
         experts=experts,
@@ -164,11 +186,20 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     if starts and how.fisher_texts:
         texts = shuffled_forever(split.training, read, random.Random(seed))
         weigh(nlp, session, list(islice(texts, how.fisher_texts)), store)
+    if how.memory is not None:
+        docs = [eg.reference for eg in gold.examples]
+        new = as_exemplars(
+            docs, taught, authority=labels, old=teacher.labels, round=rounds
+        )
+        _save_memory(memory, new, how.memory)
     kept = ("component", "ratio", "soft", "heldout", "expert")
     settings = {key: getattr(how, key) for key in kept}
     settings.update(column=how.column if movable else None, seed=seed)
+    settings["replayed"] = len(remembered)
     session.about = about_training(session, shards, split, settings)
     session.summary = summarise(session, shards, split, gold)
+    if remembered:
+        session.summary.append(f"Memory: {len(remembered)} texts of earlier rounds")
     if how.column is not None and no_column:
         session.summary.append(f"No column is added: {no_column}")
     if how.regularized and not starts:
@@ -209,6 +240,28 @@ def weigh(
     random.setstate(states[0])
     numpy.random.set_state(states[1])
     store.put(key, pack(session.starts), n_texts=len(texts))
+
+
+def _read_memory(settings: Optional[Mapping[str, Any]]) -> Memory:
+    if settings is None or settings.get("path") is None:
+        return Memory([], {})
+    path = Path(settings["path"])
+    if not path.exists() and settings["path"] == settings.get("save_to"):
+        return Memory([], {})  # the first round of many with the same config
+    if not path.is_file():
+        raise ValueError(
+            f"[initialize.components.rehearsal.memory] path: there is no file {path}. "
+            "In the first round set path = null, or path and save_to to the same file"
+        )
+    return read_memory(path)
+
+
+def _save_memory(
+    memory: Memory, new: Sequence[Exemplar], settings: Mapping[str, Any]
+) -> None:
+    merged = merge(memory, new, settings["capacity"], settings["policy"])
+    if settings.get("save_to") is not None and merged is not memory:
+        save_memory(merged, Path(settings["save_to"]))
 
 
 def count_texts(texts: Iterable[str]) -> int:

@@ -25,6 +25,7 @@ class Session:
     labels (Tuple[str, ...]): Labels on which the gold is the authority.
     heldout (List[SilverText]): Silver to measure retention by.
     interleaver (Interleaver): Where the silver of an update comes from.
+    replay (Interleaver): Where what the memory holds comes from.
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
     experts (List[Expert]): Find the new labels in the pool. None if turned off.
@@ -47,6 +48,7 @@ class Session:
     labels: Tuple[str, ...]
     heldout: List[SilverText]
     interleaver: Interleaver
+    replay: Interleaver
     gold_entities: Dict[str, Tuple[Entity, ...]]
     mentions: PhraseMatcher
     experts: List[Expert]

@@ -44,12 +44,16 @@ class SilverText(NamedTuple):
     entities (Tuple[Entity, ...]): The teacher's entities, with character offsets.
     n_words (int): Number of tokens, by the teacher's tokenizer.
     findings (Findings): What the experts say of new labels in it.
+    exact (Tuple[str, ...]): Labels that people marked in it, all their mentions.
+    missing (Tuple[Tuple[int, int], ...]): Where, in characters, nothing is known.
     """
 
     text: str
     entities: Tuple[Entity, ...]
     n_words: int
     findings: Findings = NOTHING
+    exact: Tuple[str, ...] = ()
+    missing: Tuple[Tuple[int, int], ...] = ()
 
 
 class Shard(NamedTuple):
@@ -226,22 +230,31 @@ def _set_silver(
     verdicts: Mapping[str, bool],
 ) -> None:
     reference.set_ents([], default="outside")
+    told = _told_by_people(item)
     placed, unplaced = place_entities(reference, item.entities)
-    certain, beside = place_entities(reference, item.findings.certain)
-    doubtful, outside = place_entities(reference, item.findings.doubtful)
-    trusted = [span for span in placed if span.label_ not in unknown]
+    certain, beside = place_entities(reference, told.certain)
+    doubtful, outside = place_entities(reference, told.doubtful)
+    trusted = [x for x in placed if x.label_ not in unknown or x.label_ in item.exact]
+    settled = tokens_of(span for span in trusted if span.label_ in item.exact)
     new, contested = [], mentioned | tokens_of(beside)
     for span in certain:
         own = tokens_of([span])
         rivals = [x for x in trusted if not own.isdisjoint(tokens_of([x]))]
-        beats = {verdicts.get(rival.label_) for rival in rivals}
+        beats = {x.label_ not in item.exact and verdicts.get(x.label_) for x in rivals}
         if beats <= {True}:
             new.append(span)
         if beats != {False}:
             contested |= own
+    contested -= settled
     old = [span for span in trusted if contested.isdisjoint(tokens_of([span]))]
+    gaps = place_entities(reference, [(*gap, "") for gap in item.missing])
     missing = contested | tokens_of(placed + unplaced + doubtful + outside)
-    set_entities(reference, old + new, missing)
+    set_entities(reference, old + new, missing | tokens_of(gaps[0] + gaps[1]))
+
+
+def _told_by_people(item: SilverText) -> Findings:
+    """The experts' findings, but for labels on which people have said all."""
+    return Findings(*([e for e in f if e[2] not in item.exact] for f in item.findings))
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -1,0 +1,206 @@
+"""Memory: human annotation of earlier rounds, kept within a budget and rehearsed.
+
+True rehearsal (Robins 1995; experience replay, Rolnick et al. 2019): where a teacher is
+unsure of rare labels, what people annotated is exact. A memory is a file of texts with
+entities by character offsets, so that it outlives tokenizers:
+
+    {"spacy_rehearse_memory": 1, "rounds": {...}}
+    {"text": ..., "entities": [[0, 5, "ORG"]], "missing": [], "labels": [...], ...}
+"""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    Tuple,
+)
+
+from spacy.tokens import Doc
+
+from .cache import write_whole
+from .completion import complete
+from .teacher import Entity
+
+HEADER = "spacy_rehearse_memory"
+FORMAT = 1
+
+
+class Exemplar(NamedTuple):
+    """A text that people annotated.
+
+    text (str): The text.
+    entities (Tuple[Entity, ...]): Its entities, with character offsets.
+    missing (Tuple[Tuple[int, int], ...]): Where, in characters, nothing is known.
+    labels (Tuple[str, ...]): Labels of which all mentions in it are marked.
+    round (str): In which round of training it was gold.
+    """
+
+    text: str
+    entities: Tuple[Entity, ...]
+    missing: Tuple[Tuple[int, int], ...]
+    labels: Tuple[str, ...]
+    round: str
+
+
+# Chooses, of exemplars, as many as there is room for.
+PolicyT = Callable[[Sequence[Exemplar], int], List[Exemplar]]
+
+
+class Memory(NamedTuple):
+    """What was kept.
+
+    exemplars (List[Exemplar]): The texts.
+    rounds (Dict[str, str]): Digest of the gold of each round, by the round's key.
+    """
+
+    exemplars: List[Exemplar]
+    rounds: Dict[str, str]
+
+
+def read_memory(path: Path) -> Memory:
+    """Read a memory.
+
+    path (Path): The file.
+    RETURNS (Memory): What is in it.
+    RAISES (ValueError): If it is of another format, damaged, or of a newer version.
+    """
+    lines = path.read_text(encoding="utf8").splitlines()
+    try:
+        header, *records = [json.loads(line) for line in lines]
+        version = header[HEADER]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} is no memory: its first line should hold {HEADER!r}, and every "
+            "other one a text, as JSON. [initialize.components.rehearsal.memory] path "
+            "is what an earlier round wrote to save_to"
+        ) from None
+    if version != FORMAT:
+        raise ValueError(
+            f"{path} is a memory of version {version}, and this spacy-rehearse reads "
+            f"version {FORMAT}: update it"
+        )
+    try:
+        return Memory(
+            [_from_json(record) for record in records], dict(header["rounds"])
+        )
+    except (KeyError, TypeError, ValueError) as e:
+        raise ValueError(f"{path} is a damaged memory: {e!r}") from None
+
+
+def save_memory(memory: Memory, path: Path) -> None:
+    """Write a memory. The file appears whole or not at all.
+
+    memory (Memory): What is to be kept.
+    path (Path): The file. Its folder is made when needed.
+    """
+    header = {HEADER: FORMAT, "rounds": memory.rounds}
+    records = [header, *(exemplar._asdict() for exemplar in memory.exemplars)]
+    text = "".join(json.dumps(x, ensure_ascii=False) + "\n" for x in records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode("utf8", "surrogatepass"))
+
+
+def merge(
+    memory: Memory, new: Sequence[Exemplar], capacity: int, policy: PolicyT
+) -> Memory:
+    """Take the gold of a round into a memory.
+
+    Merging the same gold twice changes nothing; a round that is done again, with other
+    gold, takes the place of what it left before. Of a text that comes back, the newer
+    annotation is kept.
+
+    memory (Memory): The memory of earlier rounds. It is not changed.
+    new (Sequence[Exemplar]): The gold of a round, all of the same round.
+    capacity (int): How many texts there is room for.
+    policy (PolicyT): Chooses them.
+    RETURNS (Memory): The memory of all rounds.
+    """
+    rounds = {exemplar.round for exemplar in new}
+    digests = {key: _digest(x for x in new if x.round == key) for key in rounds}
+    if all(memory.rounds.get(key) == digest for key, digest in digests.items()):
+        return memory
+    kept = {x.text: x for x in memory.exemplars if x.round not in rounds}
+    kept.update({x.text: x for x in new})
+    chosen = policy(list(kept.values()), capacity)
+    return Memory(chosen, {**memory.rounds, **digests})
+
+
+def round_key(fingerprint: str, labels: Collection[str]) -> str:
+    """Name a round, the same however often it is done again.
+
+    fingerprint (str): The teacher's, which no other round has.
+    labels (Collection[str]): The labels that are learnt.
+    RETURNS (str): The name.
+    """
+    return sha256(" ".join([fingerprint, *sorted(labels)]).encode()).hexdigest()[:16]
+
+
+def as_exemplars(
+    docs: Iterable[Doc],
+    taught: Mapping[str, Sequence[Entity]],
+    *,
+    authority: Collection[str],
+    old: Sequence[str],
+    round: str,
+) -> List[Exemplar]:
+    """Make exemplars of gold, completed by the teacher.
+
+    docs (Iterable[Doc]): The gold. It is not changed.
+    taught (Mapping[str, Sequence[Entity]]): The teacher's entities by text.
+    authority (Collection[str]): Labels on which only the gold counts.
+    old (Sequence[str]): The teacher's labels.
+    round (str): The name of the round.
+    RETURNS (List[Exemplar]): The exemplars, one a text.
+    """
+    exemplars = {}
+    for doc in docs:
+        whole = doc.copy()
+        complete(whole, taught[doc.text], authority)
+        exemplars[doc.text] = Exemplar(
+            text=doc.text,
+            entities=tuple((e.start_char, e.end_char, e.label_) for e in whole.ents),
+            missing=_missing(whole),
+            labels=tuple(sorted({*old, *authority})),
+            round=round,
+        )
+    return list(exemplars.values())
+
+
+def without_round(memory: Memory, round: str) -> List[Exemplar]:
+    """RETURNS (List[Exemplar]): What other rounds left: this one has its gold."""
+    return [x for x in memory.exemplars if x.round != round]
+
+
+def _missing(doc: Doc) -> Tuple[Tuple[int, int], ...]:
+    gaps: List[Tuple[int, int]] = []
+    for token in doc:
+        if token.ent_iob == 0:
+            start, end = token.idx, token.idx + len(token)
+            if gaps and token.i and doc[token.i - 1].ent_iob == 0:
+                start = gaps.pop()[0]
+            gaps.append((start, end))
+    return tuple(gaps)
+
+
+def _digest(exemplars: Iterable[Exemplar]) -> str:
+    lines = sorted(json.dumps(exemplar) for exemplar in exemplars)
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _from_json(record: Dict[str, Any]) -> Exemplar:
+    return Exemplar(
+        text=str(record["text"]),
+        entities=tuple((int(s), int(e), str(x)) for s, e, x in record["entities"]),
+        missing=tuple((int(s), int(e)) for s, e in record["missing"]),
+        labels=tuple(map(str, record["labels"])),
+        round=str(record["round"]),
+    )

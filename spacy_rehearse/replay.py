@@ -1,0 +1,59 @@
+"""Replay: what a memory holds, as the silver of other updates: beside the gold."""
+
+import random
+from typing import Iterator, List, Sequence
+
+from .memory import Exemplar
+from .silver import SilverText
+from .teacher import Entity, Teacher, predict_entities
+
+
+def as_silver(
+    exemplars: Sequence[Exemplar], teacher: Teacher, labels: Sequence[str]
+) -> List[SilverText]:
+    """Turn exemplars into silver. People's word is exact on the labels that they knew;
+    on labels that the teacher has learnt since, the teacher's counts.
+
+    exemplars (Sequence[Exemplar]): The exemplars.
+    teacher (Teacher): The teacher.
+    labels (Sequence[str]): The labels that are learnt.
+    RETURNS (List[SilverText]): The texts. Entities of labels that neither the teacher
+        nor this round knows become missing.
+    """
+    known = {*teacher.labels, *labels}
+    texts = [exemplar.text for exemplar in exemplars]
+    taught = predict_entities(teacher.nlp, teacher.pipes, texts)
+    return [
+        _complete(exemplar, said, known, len(teacher.nlp.make_doc(exemplar.text)))
+        for exemplar, said in zip(exemplars, taught, strict=True)
+    ]
+
+
+def _complete(
+    exemplar: Exemplar, taught: Sequence[Entity], known: set, n_words: int
+) -> SilverText:
+    own = [e for e in exemplar.entities if e[2] in known]
+    unknown = [(start, end) for start, end, x in exemplar.entities if x not in known]
+    since = [
+        e
+        for e in taught
+        if e[2] not in exemplar.labels
+        and not any(s < e[1] and e[0] < t for s, t, _ in exemplar.entities)
+    ]
+    return SilverText(
+        text=exemplar.text,
+        entities=tuple(sorted([*own, *since])),
+        n_words=n_words,
+        exact=tuple(x for x in exemplar.labels if x in known),
+        missing=(*exemplar.missing, *unknown),
+    )
+
+
+def replayed_forever(
+    texts: Sequence[SilverText], rng: random.Random
+) -> Iterator[SilverText]:
+    """YIELDS (SilverText): Every text once before any text twice, in random order."""
+    order = list(texts)
+    while order:
+        rng.shuffle(order)
+        yield from order

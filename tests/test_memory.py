@@ -1,0 +1,232 @@
+import json
+import random
+import shutil
+from collections import Counter
+from functools import partial
+
+import pytest
+import spacy
+import srsly
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.cli.train import train
+from spacy.tokens import DocBin, Span
+
+from spacy_rehearse.memory import (
+    Exemplar,
+    Memory,
+    as_exemplars,
+    merge,
+    read_memory,
+    round_key,
+    save_memory,
+    without_round,
+)
+from spacy_rehearse.policies import balanced, rare, reservoir
+from spacy_rehearse.replay import as_silver
+from spacy_rehearse.silver import SilverText
+from spacy_rehearse.teacher import load_teacher
+
+from .test_silver import NLP, TEXT, iob
+from .util import make_docs, quick_config
+
+POLICIES = {"reservoir": reservoir, "balanced": balanced, "rare": rare}
+
+
+def exemplar(text, *entities, labels=("A", "B"), round="1"):
+    return Exemplar(text, tuple(entities), (), tuple(labels), round)
+
+
+words = st.text("abcde ", min_size=3, max_size=12)
+spans = st.lists(
+    st.sampled_from([(0, 1, "A"), (1, 2, "B"), (2, 3, "RARE")]), max_size=3
+)
+exemplars = st.dictionaries(words, spans, max_size=30).map(
+    lambda texts: [exemplar(t, *sorted(set(e))) for t, e in texts.items()]
+)
+
+
+@given(texts=exemplars, capacity=st.integers(1, 20), seed=st.integers(0, 5))
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_memory_policies_fill_the_room_whatever_the_order(
+    policy, texts, capacity, seed
+):
+    chosen = policy(texts, capacity)
+    assert len(chosen) == len(set(chosen)) == min(capacity, len(texts))
+    assert set(chosen) <= set(texts)
+    shuffled = random.Random(seed).sample(texts, len(texts))
+    assert set(policy(shuffled, capacity)) == set(chosen)
+
+
+@given(texts=exemplars, more=exemplars, capacity=st.integers(1, 20))
+def test_memory_reservoirs_can_be_merged(texts, more, capacity):
+    everything = list({x.text: x for x in texts + more}.values())
+    known = {x.text: x for x in everything}
+    first = reservoir([known[x.text] for x in texts], capacity)
+    both = {x.text: x for x in [*first, *(known[x.text] for x in more)]}
+    merged = reservoir(list(both.values()), capacity)
+    assert merged == reservoir(everything, capacity)
+
+
+@pytest.mark.parametrize("policy", [balanced, rare])
+def test_memory_policies_keep_rare_labels(policy):
+    common = [exemplar(f"common {i}", (0, 6, "A")) for i in range(500)]
+    seldom = [exemplar(f"seldom {i}", (0, 6, "RARE")) for i in range(5)]
+    kept = Counter(e[2] for x in policy(common + seldom, 10) for e in x.entities)
+    assert kept == {"RARE": 5, "A": 5}
+    assert sum("seldom" in x.text for x in reservoir(common + seldom, 10)) < 3
+
+
+def test_memory_rare_policy_prefers_other_surface_forms():
+    same = [exemplar(f"Acme {i}", (0, 4, "A")) for i in range(50)]
+    other = [exemplar(f"Ford {i}", (0, 4, "A")) for i in range(2)]
+    forms = Counter(x.text[:4] for x in rare(same + other, 4))
+    assert forms == {"Acme": 2, "Ford": 2}
+
+
+def test_memory_survives_the_disk(tmp_path):
+    memory = Memory([exemplar("Ana ☃", (0, 3, "A"))], {"1": "digest"})
+    save_memory(memory, tmp_path / "new" / "memory.jsonl")
+    assert read_memory(tmp_path / "new" / "memory.jsonl") == memory
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("", "is no memory"),
+        ('{"text": "a"}\n', "is no memory"),
+        ("no JSON", "is no memory"),
+        ('{"spacy_rehearse_memory": 2, "rounds": {}}\n', "version 2.*reads version 1"),
+        ('{"spacy_rehearse_memory": 1, "rounds": {}}\n{"text": "a"}\n', "damaged"),
+    ],
+)
+def test_memory_of_another_kind_is_refused(tmp_path, content, words):
+    path = tmp_path / "memory.jsonl"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=words):
+        read_memory(path)
+
+
+def test_memory_merges_a_round_once_and_again_when_its_gold_changed():
+    keep = partial(merge, capacity=3, policy=reservoir)
+    first = keep(Memory([], {}), [exemplar("one"), exemplar("two")])
+    assert keep(first, [exemplar("two"), exemplar("one")]) is first
+    second = keep(first, [exemplar(x, round="2") for x in ("two", "three")])
+    assert {x.text: x.round for x in second.exemplars} == {
+        "one": "1",
+        "two": "2",
+        "three": "2",
+    }
+    changed = keep(second, [exemplar("four", round="2")])
+    assert {x.text for x in changed.exemplars} == {"one", "four"}
+    assert [x.text for x in without_round(changed, "2")] == ["one"]
+
+
+def test_memory_names_rounds_by_teacher_and_labels():
+    assert round_key("a", ["X", "Y"]) == round_key("a", ["Y", "X"])
+    assert (
+        len({round_key("a", ["X"]), round_key("b", ["X"]), round_key("a", ["Y"])}) == 3
+    )
+
+
+def test_memory_keeps_gold_completed_and_what_is_unknown():
+    doc = NLP.make_doc(TEXT)
+    doc.set_ents(
+        [doc.char_span(32, 40, label="GADGET")], missing=[doc[5:7]], default="outside"
+    )
+    taught = {TEXT: [(0, 8, "PERSON"), (25, 34, "ORG")]}
+    (kept,) = as_exemplars(
+        [doc, doc], taught, authority=["GADGET"], old=["PERSON", "ORG"], round="1"
+    )
+    assert kept.entities == ((0, 8, "PERSON"), (32, 40, "GADGET"))
+    assert kept.missing == ((22, 31),)  # "likes the", of which ORG would be a part
+    assert kept.labels == ("GADGET", "ORG", "PERSON")
+    assert len(doc.ents) == 1
+
+
+def test_memory_people_are_right_about_labels_that_they_marked():
+    told = SilverText(TEXT, ((0, 8, "PERSON"), (12, 21, "ORG")), 9, exact=("ORG",))
+    found = told.findings._replace(certain=[(0, 8, "GADGET"), (12, 21, "GADGET")])
+    told = told._replace(missing=((22, 27),))
+    assert iob(told, unknown=("ORG",), found=found, verdicts={"ORG": True}) == [
+        "", "", "O", "B-ORG", "I-ORG", "", "O", "O", "O",
+    ]  # fmt: skip
+
+
+def test_memory_of_other_labels_is_completed_by_the_teacher(base):
+    teacher = load_teacher(str(base), "ner", [])
+    text = "mister Ana Ruiz left the firm Acme Corp near the device Zoomer X ."
+    known = exemplar(
+        text, (56, 64, "GADGET"), (7, 15, "NICK"), labels=["GADGET", "NICK"]
+    )
+    (silver,) = as_silver([known], teacher, ["THING"])
+    assert silver.entities == ((30, 39, "ORG"),)
+    assert set(silver.missing) == {(56, 64), (7, 15)}  # nobody knows these any more
+    (silver,) = as_silver([known], teacher, ["GADGET"])
+    assert silver.entities == ((30, 39, "ORG"), (56, 64, "GADGET"))
+    assert silver.exact == ("GADGET",)
+
+
+def with_memory(**settings):
+    block = {
+        "path": "memory.jsonl",
+        "save_to": "memory.jsonl",
+        "capacity": 20,
+        "policy": {"@misc": "spacy-rehearse.Rare.v1"},
+        **settings,
+    }
+    return {"initialize__components__rehearsal__memory": block}
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"path": None, "save_to": None}, "both null"),
+        ({"capacity": 0}, "capacity is 0: expected at least 1"),
+        ({"capacity": -3}, "capacity is -3"),
+        ({"path": "other.jsonl"}, "no file other.jsonl"),
+        ({"policy": "rare"}, "policy is 'rare': expected a block"),
+        ({"size": 3}, "holds .*'size'"),
+    ],
+)
+def test_memory_settings_are_checked(base, corpus, workdir, settings, words):
+    block = with_memory(**settings)
+    config = quick_config(base, corpus, "x.cfg", **block)
+    with pytest.raises(ValueError, match=words):
+        train(config, "out")
+    assert not (workdir / "memory.jsonl").exists()
+
+
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
+def test_memory_of_the_first_round_changes_the_second(base, corpus, workdir):
+    how = dict(with_memory(), training__max_steps=10)
+    # All weights learn, so that what is replayed can be seen in the old ones.
+    how["initialize__components__rehearsal__column"] = None
+    for again in range(2):  # the second time, nothing is left to add
+        train(quick_config(base, corpus, "one.cfg", **how), f"one{again}")
+        memory = read_memory(workdir / "memory.jsonl")
+        assert len(memory.exemplars) == 20 and len(memory.rounds) == 1
+    meta = srsly.read_json("one1/model-last/meta.json")
+    assert meta["spacy_rehearse"]["settings"]["replayed"] == 0
+    assert "memory" not in (workdir / "one1/model-last/config.cfg").read_text()
+
+    docs = make_docs(spacy.blank("en"), 20, ("PERSON",), seed=8)
+    for doc in docs:
+        doc.set_ents([Span(doc, e.start, e.end, "HUMAN") for e in doc.ents])
+    later = workdir / "later"
+    shutil.copytree(corpus, later)
+    for part in ("train", "dev"):
+        DocBin(docs=docs).to_disk(later / f"{part}.spacy")
+    outcomes = []
+    for settings in (how, {**how, **with_memory(path=None, save_to="other.jsonl")}):
+        config = quick_config("one0/model-last", later, "two.cfg", **settings)
+        train(config, "two")
+        nlp = spacy.load("two/model-last")
+        meta = nlp.meta["spacy_rehearse"]["settings"]
+        outcomes.append((meta["replayed"], nlp.get_pipe("ner").model.to_bytes()))
+    (replayed, weights), (none, others) = outcomes
+    assert (replayed, none) == (20, 0) and weights != others
+    memory = read_memory(workdir / "memory.jsonl")
+    assert len(memory.exemplars) == 20 and len(memory.rounds) == 2
+    lines = (workdir / "memory.jsonl").read_text().splitlines()
+    assert len(lines) == 21 and json.loads(lines[0])["spacy_rehearse_memory"] == 1
