@@ -10,12 +10,14 @@ FACTORY = "rehearsal"
 # An expert has a fold of the gold of its own.
 MOST_EXPERT = {"n_experts": 5, "max_passes": 1000}
 MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
+MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
 def check_settings(
     ratio: float,
     soft: float,
+    margin: float,
     heldout: float,
     expert: Optional[Mapping[str, int]],
     column: Optional[Mapping[str, int]],
@@ -30,6 +32,11 @@ def check_settings(
         raise ValueError(
             f"[components.rehearsal] soft is {soft}: the weight of distillation can't "
             "be negative (0 turns it off)"
+        )
+    if not 0 <= margin <= MOST_MARGIN:
+        raise ValueError(
+            f"[components.rehearsal] margin is {margin}: expected 0 (none) to "
+            f"{MOST_MARGIN:g}, in units of the recogniser's scores"
         )
     if not 0 < heldout < 1:
         raise ValueError(

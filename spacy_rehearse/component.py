@@ -19,6 +19,7 @@ from .discriminative import Discriminative
 from .evaluate import evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
+from .margin import raise_scores
 from .parity import check_parity
 from .prepare import PoolT, Settings, prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
@@ -31,6 +32,7 @@ DEFAULT_CONFIG = """
 component = "ner"
 ratio = 3.0
 soft = 1.0
+margin = 0.0
 
 [rehearsal.regularizers]
 """
@@ -47,6 +49,7 @@ def make_rehearsal(
     component: str,
     ratio: float,
     soft: float,
+    margin: float,
     regularizers: Dict[str, Any],  # RegularizerT: spaCy checks blocks unresolved
 ) -> "Rehearsal":
     """Create the rehearsal component. It loads nothing: `initialize` does the work.
@@ -56,6 +59,8 @@ def make_rehearsal(
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
+    margin (float): By how much the new labels' scores are lowered while they learn, so
+        that they win more often when it is over.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """
@@ -65,6 +70,7 @@ def make_rehearsal(
         component=component,
         ratio=ratio,
         soft=soft,
+        margin=margin,
         regularizers=regularizers,
     )
 
@@ -82,6 +88,7 @@ class Rehearsal(Pipe):
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
+    margin (float): By how much the new labels' scores are lowered while they learn.
     regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
     """
 
@@ -95,6 +102,7 @@ class Rehearsal(Pipe):
         component: str = "ner",
         ratio: float = 3.0,
         soft: float = 1.0,
+        margin: float = 0.0,
         regularizers: Optional[Dict[str, RegularizerT]] = None,
     ) -> None:
         self.nlp: Any = nlp  # None only in a worker process
@@ -102,6 +110,7 @@ class Rehearsal(Pipe):
         self.component = component
         self.ratio = ratio
         self.soft = soft
+        self.margin = margin
         self.regularizers = dict(regularizers or {})
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
@@ -110,7 +119,7 @@ class Rehearsal(Pipe):
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
         self.unsaved_score = False
-        self._compared = self._warned = False
+        self._compared = self._warned = self._lowered = False
         self._losses: Optional[Dict[str, float]] = None
 
     @property
@@ -172,6 +181,7 @@ class Rehearsal(Pipe):
             component=self.component,
             ratio=self.ratio,
             soft=self.soft,
+            margin=self.margin,
             teacher=teacher,
             pool=pool,
             labels=labels,
@@ -186,7 +196,7 @@ class Rehearsal(Pipe):
             ),
         )
         self.session = prepare(self.nlp, get_examples, how)
-        self._compared = False
+        self._compared = self._lowered = False
         for line in self.session.summary:
             tell(line)
 
@@ -217,6 +227,9 @@ class Rehearsal(Pipe):
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
         self._put_back()
+        if not self._lowered:
+            self._raise_scores(-session.margin)
+            self._lowered = True
         self.counts.update(complete_gold(self.nlp, session, examples))
         n_words = sum(len(eg) for eg in examples)
         silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
@@ -232,6 +245,7 @@ class Rehearsal(Pipe):
         sgd (Optimizer): The optimizer.
         """
         session = self._require_session()
+        self.settle()
         losses, self._losses = self._losses, None
         if losses is not None:  # the first update
             start_averages(self.nlp, session, sgd)
@@ -245,6 +259,18 @@ class Rehearsal(Pipe):
         if movable:
             for name in session.learning:
                 update_movable(self.nlp.get_pipe(name).model, sgd, movable)
+
+    def settle(self) -> None:
+        """Let the new labels' scores be what they are when nothing is learnt."""
+        if self._lowered:
+            self._raise_scores(self._require_session().margin)
+            self._lowered = False
+
+    def _raise_scores(self, by: float) -> None:
+        session = self._require_session()
+        if by:
+            new = set(session.labels) - set(session.teacher.labels)
+            raise_scores(self.nlp.get_pipe(self.component), new, by)
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did."""
@@ -310,11 +336,12 @@ class Rehearsal(Pipe):
         return self._load(srsly.read_json(util.ensure_path(path) / "cfg"))
 
     def _cfg(self) -> Dict[str, Any]:
-        return {"component": self.component, "ratio": self.ratio, "soft": self.soft}
+        keys = ("component", "ratio", "soft", "margin")
+        return {key: getattr(self, key) for key in keys}
 
     def _load(self, cfg: Dict[str, Any]) -> "Rehearsal":
-        self.component, self.ratio = cfg["component"], cfg["ratio"]
-        self.soft = cfg["soft"]
+        for key, value in cfg.items():
+            setattr(self, key, value)
         return self
 
     def __reduce__(self):

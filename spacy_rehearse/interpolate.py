@@ -5,12 +5,13 @@ there is often a pipeline that learnt nearly all, and keeps more.
 """
 
 import math
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 from spacy.language import Language
 from thinc.api import Model
 
 from .distillation import action_names
+from .layers import output_layer
 from .listeners import upstream_of
 
 NEVER = -1e6  # a score that never wins
@@ -47,15 +48,10 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
         after: Any = student.get_pipe(name)
         if name == component:
             _check_actions(before, after, component)
+        top = output_layer(after.model) if after.model.has_ref("lower") else None
         for old, new in _same_nodes(before.model, after.model, name):
-            n_moved += _blend(old, new, alpha, grows=new is _output_layer(after.model))
+            n_moved += _blend(old, new, alpha, grows=new is top)
     return n_moved
-
-
-def _output_layer(model: Model) -> Optional[Model]:
-    if not model.has_ref("lower"):
-        return None
-    return model.get_ref("upper" if model.attrs["has_upper"] else "lower")
 
 
 def _same_nodes(base: Model, student: Model, name: str) -> List[Tuple[Model, Model]]:

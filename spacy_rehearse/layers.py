@@ -25,3 +25,8 @@ def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
         simple = sorted(x for x in layers if x.replace("_", "").isalnum())
         raise ValueError(f"{who}: no layer is called {name!r}: there are {simple}")
     return layers[name]
+
+
+def output_layer(parser: Model) -> Model:
+    """RETURNS (Model): The layer of a transition-based parser that scores actions."""
+    return parser.get_ref("upper" if parser.attrs["has_upper"] else "lower")

@@ -76,6 +76,7 @@ class Settings(NamedTuple):
     component (str): The pipe that learns. The new labels are added to it.
     ratio (float): Silver words per gold word.
     soft (float): Weight of distillation, 0 for none.
+    margin (float): By how much new labels' scores are lowered while they learn.
     teacher (str): Package name or path of the original pipeline.
     pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
@@ -93,6 +94,7 @@ class Settings(NamedTuple):
     component: str
     ratio: float
     soft: float
+    margin: float
     teacher: str
     pool: PoolT
     labels: Optional[Sequence[str]]
@@ -120,7 +122,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     seed = training["seed"] or 0
-    checks.check_settings(how.ratio, how.soft, how.heldout, how.expert, how.column)
+    checks.check_settings(
+        how.ratio, how.soft, how.margin, how.heldout, how.expert, how.column
+    )
     checks.check_memory(how.memory)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     gold = read_gold(get_examples, nlp)
@@ -170,6 +174,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         overlaps=count_overlaps(experts, labels, taught),
         # With a column, there is nothing to distil: old scores can't move.
         soft=0.0 if movable else _soft(nlp.get_pipe(how.component), teacher, how.soft),
+        margin=how.margin if can_distil(nlp.get_pipe(how.component)) else 0.0,
         upstream=upstream,
         frozen=frozen,
         annotating=tuple(
@@ -192,7 +197,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
             docs, taught, authority=labels, old=teacher.labels, round=rounds
         )
         _save_memory(memory, new, how.memory)
-    kept = ("component", "ratio", "soft", "heldout", "expert")
+    kept = ("component", "ratio", "soft", "margin", "heldout", "expert")
     settings = {key: getattr(how, key) for key in kept}
     settings.update(column=how.column if movable else None, seed=seed)
     settings["replayed"] = len(remembered)

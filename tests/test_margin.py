@@ -1,0 +1,87 @@
+import numpy
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_rehearse.callbacks import create_export_v1
+from spacy_rehearse.layers import output_layer
+from spacy_rehearse.margin import raise_scores
+
+from .test_component import initialized, loop
+from .util import make_docs
+
+NER = spacy.blank("en").add_pipe("ner")
+for label in ("OLD", "NEW"):
+    NER.add_label(label)
+NER.model.initialize()
+
+
+def scores(nlp):
+    return output_layer(nlp.get_pipe("ner").model).get_param("b").copy()
+
+
+@settings(max_examples=20, deadline=None)
+@given(by=st.floats(-5, 5, width=16))
+def test_margin_raises_the_actions_of_a_label_and_no_other(by):
+    layer = output_layer(NER.model)
+    layer.set_param("b", layer.ops.alloc_f(layer.get_param("b").shape))
+    raise_scores(NER, ["NEW"], by)
+    names = [NER.moves.get_class_name(i) for i in range(NER.moves.n_moves)]
+    raised = dict(zip(names, layer.get_param("b").tolist(), strict=True))
+    assert {x for x in names if raised[x] == by} >= {"B-NEW", "I-NEW", "L-NEW", "U-NEW"}
+    assert all(raised[x] == 0 for x in names if not x.endswith("NEW"))
+
+
+def with_margin(base, corpus, margin, **settings):
+    nlp, examples = initialized(base, corpus, **settings)
+    rehearsal = nlp.get_pipe("rehearsal")
+    rehearsal.session.margin = rehearsal.margin = margin
+    return nlp, examples
+
+
+@pytest.mark.parametrize("column", [None, {"width": 16, "depth": 1, "hidden": 8}])
+def test_margin_is_there_while_gradients_come_in_and_gone_afterwards(
+    base, corpus, column
+):
+    nlp, examples = with_margin(base, corpus, 2.0, column=column)
+    before = scores(nlp)
+    for _ in range(2):  # accumulated gradients
+        nlp.update(examples[:4], sgd=False)
+        lowered = before - scores(nlp)
+        assert lowered[-4:] == pytest.approx([2.0] * 4)
+        assert not lowered[:-4].any()
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.0
+    for _, pipe in nlp.pipeline:
+        pipe.finish_update(optimizer)
+    numpy.testing.assert_allclose(scores(nlp), before, atol=1e-5)
+
+
+def test_margin_is_gone_from_what_is_saved_in_the_middle_of_an_update(base, corpus):
+    nlp, examples = with_margin(base, corpus, 2.0)
+    before = scores(nlp)
+    nlp.update(examples[:4], sgd=False)
+    saved = create_export_v1()(nlp)
+    numpy.testing.assert_allclose(scores(saved), before, atol=1e-5)
+
+
+def test_margin_finds_more_of_the_new_label(base, corpus):
+    docs = make_docs(spacy.blank("en"), 100, ("GADGET",), seed=9)
+    found = []
+    for margin in (0.0, 3.0):
+        spacy.util.fix_random_seed(0)
+        nlp, examples = with_margin(base, corpus, margin)
+        loop(nlp, examples, n_updates=12)
+        with nlp.select_pipes(enable=["ner"]):
+            predicted = list(nlp.pipe([doc.text for doc in docs]))
+        found.append(sum(e.label_ == "GADGET" for doc in predicted for e in doc.ents))
+    assert found[1] > found[0]
+
+
+@pytest.mark.parametrize("margin", [-1.0, 11.0])
+def test_margin_out_of_range_is_refused(base, corpus, margin):
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": margin})
+    with pytest.raises(ValueError, match=rf"margin is {margin}: expected 0"):
+        rehearsal.initialize(list, nlp=nlp, teacher=str(base), pool=lambda nlp: [])
