@@ -1,0 +1,167 @@
+"""`python -m spacy rehearse compare`."""
+
+import json
+import os
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.util import load_config
+from tqdm import tqdm
+from wasabi import msg
+
+from ..cache import write_whole
+from ..compare import MEASURES, Run, do_run, finished, front, plan_runs, summarise
+from ..methods import METHODS
+from ..report.chart import chart
+from ..report.definitions import DEFINITIONS
+from ..report.page import render
+from ..results import ResultsT, as_markdown, as_table
+from ..scorer import mean
+from . import rehearse_cli
+from ._fail import fail_on, require
+
+DEFAULT = "rehearsal,naive,self-training,textbook"
+
+
+@rehearse_cli.command("compare")
+def compare_cli(
+    config_path: Path = Arg(..., help="A config with the rehearsal component"),
+    output: Path = Opt(
+        ..., "--output", "-o", help="Folder for runs and results, kept between calls"
+    ),
+    methods: str = Opt(
+        DEFAULT,
+        "--methods",
+        "-m",
+        help=f"Comma-separated, or 'all': {', '.join(METHODS)}",
+    ),
+    seeds: str = Opt("0,1,2", "--seeds", "-s", help="Comma-separated seeds"),
+    test: Optional[Path] = Opt(
+        None,
+        "--test",
+        help="Gold to score on that nothing was chosen by: .spacy. By default the dev set of the config",
+    ),
+    workers: int = Opt(1, "--workers", "-w", help="Runs at a time, a core each"),
+    as_json: bool = Opt(False, "--json", "-J", help="Print the results as JSON"),
+):
+    """
+    Train several methods on the data of a config, and compare what each has learnt and
+    kept. A run that is there already is not done again, so what was stopped goes on.
+    Writes results.json, results.md and results.html into the output folder; all
+    pipelines stay there, too.
+
+    Example: your config beside naive fine-tuning and L2-SP, over two seeds.
+
+        python -m spacy rehearse compare config.cfg --output comparison
+        --methods rehearsal,naive,l2sp --seeds 0,1
+    """
+    require(config_path)
+    if test is not None:
+        require(test)
+    names = list(METHODS) if methods == "all" else string_to_list(methods)
+    with fail_on(ValueError, OSError):
+        config = load_config(config_path, interpolate=False)
+        numbers = [int(seed) for seed in string_to_list(seeds)]
+        if not names or not numbers or workers < 1:
+            raise ValueError("expected at least one method, one seed and one worker")
+        runs = plan_runs(config, names, numbers, output / "runs")
+        output.mkdir(parents=True, exist_ok=True)
+    todo = [run for run in runs if finished(run) is None]
+    if len(todo) < len(runs):
+        msg.info(f"{len(runs) - len(todo)} of {len(runs)} runs are there already")
+    failed = _do_all(todo, config, test, workers)
+    done = [scores for scores in map(finished, runs) if scores is not None]
+    if not done:
+        msg.fail("No run came to its end", exits=1)
+    results = summarise(done, names)
+    _write(results, output, str(test or "the dev set"))
+    if as_json:
+        print(json.dumps({"results": results, "front": front(results)}, indent=2))
+    else:
+        rows = as_table(results, MEASURES)
+        msg.table(rows[1:], header=rows[0], divider=True)
+        msg.text(f"Not beaten in both respects: {', '.join(front(results))}")
+        msg.good(f"Saved {output / 'results.html'}, results.md and results.json")
+    if failed:
+        msg.fail(f"Runs that failed: {', '.join(failed)}", exits=1)
+
+
+def _do_all(
+    runs: List[Run], config: Any, test: Optional[Path], workers: int
+) -> List[str]:
+    """Do the runs, each in a process of its own.
+
+    RETURNS (List[str]): The names of those that failed.
+    """
+    failed: List[str] = []
+    if not runs:
+        return failed
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
+        try:
+            names = {pool.submit(_work, run, config, test): run for run in runs}
+            for future in as_completed(names):
+                run = names[future]
+                bar.update()
+                if error := future.exception():
+                    failed.append(f"{run.method} (seed {run.seed})")
+                    bar.write(f"{failed[-1]}: {error}. See {_log(run)}")
+        except KeyboardInterrupt:
+            _stop(pool)
+            msg.fail("Stopped. The same command goes on where it was", exits=130)
+    return failed
+
+
+def _work(run: Run, config: Any, test: Optional[Path]) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with _log(run).open("w") as log:  # what spaCy prints, of all levels
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        do_run(run, config, test)
+
+
+def _log(run: Run) -> Path:
+    return run.result.with_suffix(".log")
+
+
+def _stop(pool: Executor) -> None:
+    for process in list(getattr(pool, "_processes", {}).values()):
+        process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write(results: ResultsT, output: Path, scored_on: str) -> None:
+    rows = as_table(results, MEASURES)
+    best = front(results)
+    points = {
+        method: (100 * mean(row["new F"]), 100 * mean(row["retention"]))
+        for method, row in results.items()
+        if {"new F", "retention"} <= set(row)
+    }
+    data: Dict[str, Any] = {"results": results, "front": best}
+    page = render(
+        "compare.html",
+        about=f"Scored on {scored_on}, and on raw text held out from the pool.",
+        rows=rows,
+        front=best,
+        methods={name: METHODS[name].about for name in results},
+        definitions=DEFINITIONS,
+        chart=points
+        and chart(
+            points,
+            title="Retention against F of the new labels, by method",
+            x_title="learnt: F of the new labels",
+            y_title="kept: agreement with the base",
+            strong=best,
+        ),
+    )
+    note = f"\nNot beaten in both respects: {', '.join(best)}\n"
+    for name, text in (
+        ("results.json", json.dumps(data, indent=2) + "\n"),
+        ("results.md", as_markdown(rows) + note),
+        ("results.html", page),
+    ):
+        write_whole(output / name, text.encode("utf8"))

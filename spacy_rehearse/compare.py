@@ -1,0 +1,187 @@
+"""Comparison: methods on the same data, each trained as `spacy train` does."""
+
+import copy
+import json
+import shutil
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+import spacy
+from spacy.language import Language
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+from thinc.api import Config
+
+from .cache import write_whole
+from .forgetting import compare_pipelines, read_docs
+from .methods import method_config, path_of
+from .results import Measure, ResultsT, gather, pareto_front
+from .scorer import mean
+from .session import Session
+
+MEASURES = (
+    Measure("new F", lambda run: run.get("new_f")),
+    Measure("old F", lambda run: run.get("old_f")),
+    Measure("all F", lambda run: run.get("all_f")),
+    Measure("retention", lambda run: run.get("retention")),
+    Measure("flood per 1,000 words", lambda run: run.get("flood"), ".2f", 1),
+    Measure("BWT", lambda run: run.get("bwt")),
+    Measure("CPU s", lambda run: run["seconds"], ".0f", 1),
+)
+
+
+class Run(NamedTuple):
+    """One method with one seed.
+
+    method (str): The method.
+    seed (int): The seed.
+    config (Config): Its config, with the seed.
+    folder (Path): Where its files go.
+    """
+
+    method: str
+    seed: int
+    config: Config
+    folder: Path
+
+    @property
+    def result(self) -> Path:
+        """Where its scores go: the file is there when the run is done."""
+        return self.folder / f"{self.method}-{self.seed}.json"
+
+    @property
+    def digest(self) -> str:
+        """A digest of its config: another config is another run."""
+        return sha256(self.config.to_str(interpolate=False).encode()).hexdigest()[:16]
+
+
+def plan_runs(
+    config: Config, methods: Sequence[str], seeds: Sequence[int], folder: Path
+) -> List[Run]:
+    """Plan a comparison.
+
+    config (Config): A config with the rehearsal component, not interpolated.
+    methods (Sequence[str]): The methods.
+    seeds (Sequence[int]): The seeds.
+    folder (Path): Where the runs' files go.
+    RETURNS (List[Run]): The runs, seed by seed, so that all methods have a first result
+        soon.
+    RAISES (ValueError): If a method is not known, or the config has no rehearsal.
+    """
+    configs = {method: method_config(config, method) for method in methods}
+    runs = []
+    for seed in seeds:
+        for method in methods:
+            seeded = copy.deepcopy(configs[method])
+            seeded["system"]["seed"] = seed
+            runs.append(Run(method, seed, seeded, folder))
+    return runs
+
+
+def finished(run: Run) -> Optional[Dict[str, Any]]:
+    """RETURNS (Optional[Dict[str, Any]]): What a run has given, if it was done with
+    just this config.
+    """
+    try:
+        scores = json.loads(run.result.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return None
+    return scores if scores.get("config") == run.digest else None
+
+
+def do_run(run: Run, config: Config, test: Optional[Path]) -> Dict[str, Any]:
+    """Train a method and score it; nothing is left of it if it is interrupted.
+
+    run (Run): The run.
+    config (Config): The user's config, for the held-out pool texts.
+    test (Optional[Path]): Gold to score on. By default the dev set.
+    RETURNS (Dict[str, Any]): The scores.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    pipeline = run.folder / f"{run.method}-{run.seed}"
+    run.result.unlink(missing_ok=True)
+    seconds = fit(run.config, pipeline)
+    student = spacy.load(pipeline)
+    rehearsal = copy.deepcopy(config)
+    rehearsal["system"]["seed"] = run.seed
+    scores = {
+        "method": run.method,
+        "seed": run.seed,
+        "config": run.digest,
+        "seconds": seconds,
+        **_score(student, rehearsal, test),
+    }
+    write_whole(run.result, json.dumps(scores, indent=2).encode("utf8"))
+    return scores
+
+
+def fit(config: Config, output: Path) -> float:
+    """Train as `spacy train` does, and keep the best checkpoint.
+
+    config (Config): The config.
+    output (Path): Where the pipeline goes. It appears whole or not at all. The config
+        is saved beside it.
+    RETURNS (float): Seconds of CPU time, after what comes before the first update.
+    """
+    config.to_disk(output.with_suffix(".cfg"))
+    nlp = init_nlp(load_config(output.with_suffix(".cfg"), interpolate=False))
+    folder = output.with_suffix(".training")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    start = time.process_time()
+    train(nlp, folder)
+    seconds = time.process_time() - start
+    shutil.rmtree(output, ignore_errors=True)
+    (folder / "model-best").rename(output)
+    shutil.rmtree(folder)
+    return seconds
+
+
+def _score(student: Language, config: Config, test: Optional[Path]) -> Dict[str, Any]:
+    session = hold_out(config)
+    base = session.teacher.nlp
+    return compare_pipelines(
+        base,
+        student,
+        session.teacher.component,
+        gold=read_docs(test or path_of(config.interpolate(), "dev_corpus"), base),
+        texts=[item.text for item in session.heldout],
+        new=session.labels,
+    ).summary()
+
+
+def hold_out(config: Config) -> Session:
+    """Prepare a training, without what takes long, to learn which texts of the pool it
+    holds out.
+
+    config (Config): A config with the rehearsal component.
+    RETURNS (Session): The training run.
+    """
+    quick = copy.deepcopy(config)
+    quick["components"]["rehearsal"]["regularizers"] = {}
+    settings = quick["initialize"]["components"]["rehearsal"]
+    settings.update(expert=None, column=None, memory=None)
+    rehearsal: Any = init_nlp(quick).get_pipe("rehearsal")
+    return rehearsal.session
+
+
+def summarise(runs: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> ResultsT:
+    """RETURNS (ResultsT): For each method and measure, a value for each seed."""
+    return gather(runs, methods, MEASURES)
+
+
+def front(results: ResultsT) -> List[str]:
+    """Find the methods that no other beats both in what is learnt and in what is kept.
+
+    results (ResultsT): The results.
+    RETURNS (List[str]): The methods on the Pareto front, by their means.
+    """
+    points = {
+        method: [mean(row[key]) for key in ("new F", "retention")]
+        for method, row in results.items()
+        if {"new F", "retention"} <= set(row)
+    }
+    return pareto_front(points)

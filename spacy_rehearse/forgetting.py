@@ -1,0 +1,295 @@
+"""Forgetting: what a pipeline says after fine-tuning, next to what it said before."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.scorer import PRFScore
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+from . import scorer
+from .completion import place_entities, set_entities
+from .teacher import Entity, predict_entities, required_pipes
+
+N_SAMPLES = 1000  # of the bootstrap
+NOTHING = "O"  # no entity, in the confusion
+
+
+class LabelScores(NamedTuple):
+    """One label, before and after.
+
+    label (str): The label.
+    is_new (bool): Whether it was learnt, or was there before.
+    support (int): How many entities of it the gold marks.
+    before (PRFScore): The base's counts.
+    after (PRFScore): The student's.
+    interval (Tuple[float, float]): Where 95 % of the change in F lies when the texts
+        are drawn again (bootstrap: Efron 1979).
+    """
+
+    label: str
+    is_new: bool
+    support: int
+    before: PRFScore
+    after: PRFScore
+    interval: Tuple[float, float]
+
+    @property
+    def change(self) -> float:
+        """Change in F."""
+        return self.after.fscore - self.before.fscore
+
+
+class Changed(NamedTuple):
+    """A text that the two pipelines see differently.
+
+    text (str): The text.
+    before (Sequence[Entity]): The base's entities.
+    after (Sequence[Entity]): The student's.
+    n_lost (int): How many of the base's are gone, or called otherwise.
+    """
+
+    text: str
+    before: Sequence[Entity]
+    after: Sequence[Entity]
+    n_lost: int
+
+
+class Forgetting(NamedTuple):
+    """All that can be said of two pipelines.
+
+    old (List[str]): The base's labels.
+    new (List[str]): Labels that only the student knows, or that were corrected.
+    labels (List[LabelScores]): Each label that the gold marks.
+    before (PRFScore): The base's counts of old labels on the gold.
+    after (PRFScore): The student's.
+    learnt (PRFScore): The student's counts of new labels.
+    all (PRFScore): The student's counts of all labels that the gold marks.
+    kept (Optional[PRFScore]): Agreement with the base on raw text, on old labels. None
+        without raw text.
+    flood (Optional[float]): New-label entities per 1,000 words of raw text.
+    n_texts (int): How many raw texts there were.
+    confusion (Counter): What the base's entities became, by (before, after).
+    changed (List[Changed]): The texts that changed, the most forgotten first.
+    """
+
+    old: List[str]
+    new: List[str]
+    labels: List[LabelScores]
+    before: PRFScore
+    after: PRFScore
+    learnt: PRFScore
+    all: PRFScore
+    kept: Optional[PRFScore]
+    flood: Optional[float]
+    n_texts: int
+    confusion: Counter
+    changed: List[Changed]
+
+    def summary(self) -> Dict[str, Optional[float]]:
+        """RETURNS (Dict[str, Optional[float]]): The figures, from 0 to 1 but for the
+        flood. None for what can't be known.
+        """
+        marked = {scores.label for scores in self.labels}
+        has_old = bool(marked & set(self.old) - set(self.new))
+        after, before = self.after.fscore, self.before.fscore
+        return {
+            "new_f": self.learnt.fscore if marked & set(self.new) else None,
+            "old_f_before": before if has_old else None,
+            "old_f": after if has_old else None,
+            "all_f": self.all.fscore if has_old else None,
+            "bwt": after - before if has_old else None,
+            "retention": None if self.kept is None else scorer.agreement(self.kept),
+            "flood": self.flood,
+        }
+
+
+def compare_pipelines(
+    base: Language,
+    student: Language,
+    component: str,
+    *,
+    gold: Sequence[Doc],
+    texts: Sequence[str],
+    new: Optional[Sequence[str]] = None,
+) -> Forgetting:
+    """Compare a pipeline with the one it was fine-tuned from.
+
+    base (Language): The pipeline before.
+    student (Language): The pipeline after.
+    component (str): The name of the entity recogniser.
+    gold (Sequence[Doc]): Annotated texts. The labels that they hold are taken to be
+        marked in full; tokens of missing annotation count neither way.
+    texts (Sequence[str]): Raw text, to see on what both agree.
+    new (Optional[Sequence[str]]): The labels that were learnt. By default, those that
+        only the student knows.
+    RETURNS (Forgetting): The comparison.
+    RAISES (ValueError): If there is nothing to compare on.
+    """
+    if not gold and not texts:
+        raise ValueError("there is no text to compare the pipelines on")
+    known: Any = base.get_pipe(component).labels  # type: ignore[attr-defined]
+    learnt: Any = student.get_pipe(component).labels  # type: ignore[attr-defined]
+    new = sorted(set(learnt) - set(known)) if new is None else sorted(new)
+    old = sorted(set(known) - set(new))
+    marked = sorted({ent.label_ for doc in gold for ent in doc.ents})
+    all_texts = [*(doc.text for doc in gold), *texts]
+    theirs = _predict(base, component, all_texts)
+    ours = _predict(student, component, all_texts)
+    n_gold = len(gold)
+    was = _examples(gold, theirs[:n_gold])
+    now = _examples(gold, ours[:n_gold])
+    words = sum(len(base.make_doc(text)) for text in texts)
+    return Forgetting(
+        old=old,
+        new=list(new),
+        labels=[_scores_of(x, x in new, was, now) for x in marked],
+        before=scorer.entity_prf(was, [x for x in marked if x in old]),
+        after=scorer.entity_prf(now, [x for x in marked if x in old]),
+        learnt=scorer.entity_prf(now, [x for x in marked if x in new]),
+        all=scorer.entity_prf(now, marked),
+        kept=(
+            scorer.silver_prf(ours[n_gold:], theirs[n_gold:], old) if texts else None
+        ),
+        flood=scorer.flood(ours[n_gold:], new, words) if texts else None,
+        n_texts=len(texts),
+        confusion=_confusion(theirs, ours),
+        changed=_changed(all_texts, theirs, ours, set(new)),
+    )
+
+
+def read_docs(path: Path, nlp: Language) -> List[Doc]:
+    """Read gold.
+
+    path (Path): A .spacy file, or a folder of them.
+    nlp (Language): The pipeline whose vocab is used.
+    RETURNS (List[Doc]): The docs.
+    RAISES (ValueError): If it is of another format, or there is no doc.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
+    docs: List[Doc] = []
+    for file in files:
+        try:
+            docs += DocBin().from_disk(file).get_docs(nlp.vocab)
+        except Exception as e:  # msgpack, zlib and spaCy have their own
+            raise ValueError(
+                f"{file} is no .spacy file: convert it with `python -m spacy rehearse "
+                f"convert` ({type(e).__name__})"
+            ) from e
+    if not docs:
+        raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
+    return docs
+
+
+def _predict(
+    nlp: Language, component: str, texts: Sequence[str]
+) -> List[Tuple[Entity, ...]]:
+    pipes = required_pipes(nlp, component, nlp.pipe_names)
+    return list(predict_entities(nlp, pipes, texts))
+
+
+def _examples(
+    gold: Sequence[Doc], predicted: Sequence[Sequence[Entity]]
+) -> List[Example]:
+    examples = []
+    for doc, entities in zip(gold, predicted, strict=True):
+        said = Doc(
+            doc.vocab,
+            words=[token.text for token in doc],
+            spaces=[bool(token.whitespace_) for token in doc],
+        )
+        set_entities(said, place_entities(said, entities)[0], set())
+        examples.append(Example(said, doc))
+    return examples
+
+
+def _scores_of(
+    label: str, is_new: bool, was: Sequence[Example], now: Sequence[Example]
+) -> LabelScores:
+    before, after = scorer.entity_prf(was, [label]), scorer.entity_prf(now, [label])
+    counts = [
+        numpy.array([_counts(scorer.entity_prf([eg], [label])) for eg in examples])
+        for examples in (was, now)
+    ]
+    return LabelScores(
+        label=label,
+        is_new=is_new,
+        support=after.tp + after.fn,
+        before=before,
+        after=after,
+        interval=bootstrap(counts[0], counts[1]),
+    )
+
+
+def _counts(score: PRFScore) -> Tuple[int, int, int]:
+    return score.tp, score.fp, score.fn
+
+
+def bootstrap(
+    before: Any, after: Any, *, n_samples: int = N_SAMPLES, seed: int = 0
+) -> Tuple[float, float]:
+    """Estimate how far a change in F may be off, by drawing the texts again.
+
+    before (numpy.ndarray): True positives, false positives and false negatives, a row for
+        each text.
+    after (numpy.ndarray): The same of the other pipeline, on the same texts.
+    n_samples (int): How often to draw.
+    seed (int): Seed of the drawing.
+    RETURNS (Tuple[float, float]): The 2.5th and 97.5th percentile of the change
+        (percentile bootstrap: Efron 1979; paired, as in Berg-Kirkpatrick et al. 2012).
+    """
+    n = len(before)
+    rng = numpy.random.default_rng(seed)
+    weights = rng.multinomial(n, numpy.full(n, 1 / n), size=n_samples)
+    changes = _f_of(weights @ after) - _f_of(weights @ before)
+    low, high = numpy.percentile(changes, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _f_of(counts: Any) -> Any:
+    tp, fp, fn = counts.T
+    return 2 * tp / numpy.maximum(2 * tp + fp + fn, 1)
+
+
+def _confusion(
+    theirs: Iterable[Sequence[Entity]], ours: Iterable[Sequence[Entity]]
+) -> Counter:
+    """Count what became of each entity. Where none has the same edges, one that
+    overlaps counts as `label, other edges`.
+    """
+    counts: Counter = Counter()
+    for before, after in zip(theirs, ours, strict=True):
+        for start, end, label in before:
+            counts[label, _became(start, end, label, after)] += 1
+        for start, end, label in after:
+            if not any(s < end and start < e for s, e, _ in before):
+                counts[NOTHING, label] += 1
+    return counts
+
+
+def _became(start: int, end: int, label: str, after: Sequence[Entity]) -> str:
+    rivals = [e for e in after if e[0] < end and start < e[1]]
+    for s, e, other in rivals:
+        if (s, e) == (start, end):
+            return other
+    if not rivals:
+        return NOTHING
+    s, e, other = max(rivals, key=lambda x: min(end, x[1]) - max(start, x[0]))
+    return f"{other}, other edges"
+
+
+def _changed(
+    texts: Sequence[str],
+    theirs: Sequence[Sequence[Entity]],
+    ours: Sequence[Sequence[Entity]],
+    new: set,
+) -> List[Changed]:
+    changed = []
+    for text, before, after in zip(texts, theirs, ours, strict=True):
+        if list(before) != list(after):
+            n_lost = len([e for e in set(before) - set(after) if e[2] not in new])
+            changed.append(Changed(text, before, after, n_lost))
+    return sorted(changed, key=lambda x: -x.n_lost)

@@ -1,0 +1,218 @@
+"""Methods against forgetting, each as a change to a config of `init-config`.
+
+So each is something that `spacy train` runs, and `compare` runs them side by side.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from thinc.api import Config
+
+from .init_config import make_config
+
+REHEARSAL = "rehearsal"
+
+
+class Method(NamedTuple):
+    """A way to fine-tune.
+
+    about (str): What it is, in a line.
+    rehearses (bool): Whether the rehearsal component is in the pipeline. Without it,
+        this is naive fine-tuning.
+    changes (List[Callable[[Config], None]]): What to change, in place.
+    """
+
+    about: str
+    rehearses: bool
+    changes: List[Callable[[Config], None]]
+
+
+def _component(config: Config) -> Dict[str, Any]:
+    return config["components"]["rehearsal"]
+
+
+def _initialize(config: Config) -> Dict[str, Any]:
+    return config["initialize"]["components"]["rehearsal"]
+
+
+def without_expert(config: Config) -> None:
+    _initialize(config)["expert"] = None
+
+
+def without_soft(config: Config) -> None:
+    _component(config)["soft"] = 0.0
+
+
+def without_margin(config: Config) -> None:
+    _component(config)["margin"] = 0.0
+
+
+def without_silver(config: Config) -> None:
+    _component(config)["ratio"] = 0.0
+
+
+def without_averages(config: Config) -> None:
+    config["training"]["optimizer"]["use_averages"] = False
+
+
+def low_rate(config: Config) -> None:
+    config["training"]["optimizer"]["learn_rate"]["initial_rate"] /= 10
+
+
+def textbook(config: Config) -> None:
+    """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
+    without_expert(config)
+    without_soft(config)
+    without_margin(config)
+    _component(config).update(ratio=1.0, regularizers={})
+
+
+def completion_alone(config: Config) -> None:
+    """Gold completed by the teacher, and nothing from the pool."""
+    textbook(config)
+    without_silver(config)
+
+
+def regularized(**regularizers: Dict[str, Any]) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        _component(config)["regularizers"] = copy.deepcopy(regularizers)
+
+    return change
+
+
+def slow_features(config: Config) -> None:
+    """A tenth of the rate for token vectors, the full rate above them."""
+    config["training"]["optimizer"] = {
+        "@optimizers": "spacy-rehearse.Discriminative.v1",
+        "optimizer": config["training"]["optimizer"],
+        "multipliers": {"tok2vec": 0.1},
+    }
+
+
+L2SP = regularized(l2sp={"@misc": "spacy-rehearse.L2SP.v1", "strength": 10.0})
+EWC = regularized(ewc={"@misc": "spacy-rehearse.EWC.v1", "strength": 100.0})
+FROZEN_TOK2VEC = regularized(
+    freeze={"@misc": "spacy-rehearse.Freeze.v1", "parts": ["tok2vec"]}
+)
+NEW_ROWS = regularized(
+    freeze={
+        "@misc": "spacy-rehearse.Freeze.v1",
+        "parts": ["tok2vec", "lower"],
+        "rows": "old",
+    }
+)
+
+METHODS: Dict[str, Method] = {
+    REHEARSAL: Method("your config, as it is", True, []),
+    "naive": Method("fine-tuning on the gold", False, []),
+    "naive-low-rate": Method("the same at a tenth of the rate", False, [low_rate]),
+    "self-training": Method(
+        "gold completed by the teacher, nothing else", True, [completion_alone]
+    ),
+    "l2sp": Method(
+        "the same, weights pulled to their start (L2-SP)",
+        True,
+        [completion_alone, L2SP],
+    ),
+    "ewc": Method(
+        "the same, the more the old labels need them (EWC)",
+        True,
+        [completion_alone, EWC],
+    ),
+    "slow-tok2vec": Method(
+        "the same, a tenth of the rate for token vectors",
+        True,
+        [completion_alone, slow_features],
+    ),
+    "frozen-tok2vec": Method(
+        "the same, token vectors frozen", True, [completion_alone, FROZEN_TOK2VEC]
+    ),
+    "new-rows": Method(
+        "the same, all frozen but the new labels' rows",
+        True,
+        [completion_alone, NEW_ROWS],
+    ),
+    "textbook": Method("silver beside the gold, one to one", True, [textbook]),
+    "distillation": Method(
+        "silver, experts and distillation; all weights learn", True, [without_margin]
+    ),
+    "distillation-l2sp": Method(
+        "the same, weights pulled to their start", True, [without_margin, L2SP]
+    ),
+    "distillation-ewc": Method("the same, by EWC", True, [without_margin, EWC]),
+}
+# What makes a method what it is: all else of [training] is the user's.
+OF_METHOD = (
+    "frozen_components",
+    "annotating_components",
+    "score_weights",
+    "logger",
+    "before_to_disk",
+    "optimizer",
+)
+
+
+def method_config(config: Config, method: str) -> Config:
+    """Turn a user's config into that of a method.
+
+    config (Config): A config with the rehearsal component, not interpolated.
+    method (str): One of METHODS.
+    RETURNS (Config): The config. It has the user's data and training settings.
+    RAISES (ValueError): If there is no such method, or no rehearsal in the config.
+    """
+    if method not in METHODS:
+        raise ValueError(f"no method {method!r}: there are {', '.join(METHODS)}")
+    told = config.interpolate()
+    if "rehearsal" not in told.get("components", {}):
+        raise ValueError(
+            "the config has no rehearsal component: write one with `python -m spacy "
+            "rehearse init-config`"
+        )
+    if method == REHEARSAL:
+        return copy.deepcopy(config)
+    how, given = METHODS[method], _initialize(told)
+    made = make_config(
+        given["teacher"],
+        train=path_of(told, "train_corpus"),
+        dev=path_of(told, "dev_corpus"),
+        pool=[Path("pool")] if how.rehearses else None,
+        labels=given.get("labels"),
+        component=_component(told).get("component", "ner"),
+        gpu=bool(told["system"].get("gpu_allocator")),
+        column=False,
+    )
+    for section in ("system", "corpora"):
+        made[section] = told[section]
+    own = {k: v for k, v in told["training"].items() if k not in OF_METHOD}
+    made["training"].update(own)
+    made["training"]["optimizer"]["learn_rate"] = {
+        **made["training"]["optimizer"]["learn_rate"],
+        "total_steps": own["max_steps"] or 20_000,
+    }
+    if how.rehearses:
+        for key in ("pool", "heldout", "cache", "expert"):
+            if key in given:
+                _initialize(made)[key] = given[key]
+    for change in how.changes:
+        change(made)
+    return made
+
+
+def path_of(config: Config, name: str) -> Path:
+    """Find the file of a corpus that is read by spaCy's own reader.
+
+    config (Config): A config, interpolated.
+    name (str): train_corpus or dev_corpus.
+    RETURNS (Path): The file or folder.
+    RAISES (ValueError): If the corpus has no path.
+    """
+    block: Optional[Any] = config
+    for key in config["training"][name].split("."):
+        block = block[key] if block else None
+    if not isinstance(block, dict) or not block.get("path"):
+        raise ValueError(
+            f"[training] {name} is {config['training'][name]!r}, which has no path: "
+            "compare needs gold in a .spacy file, read by spacy.Corpus.v1"
+        )
+    return Path(block["path"])
