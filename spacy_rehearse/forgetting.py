@@ -233,8 +233,8 @@ def bootstrap(
 ) -> Tuple[float, float]:
     """Estimate how far a change in F may be off, by drawing the texts again.
 
-    before (numpy.ndarray): True positives, false positives and false negatives, a row for
-        each text.
+    before (numpy.ndarray): True positives, false positives and false negatives, a row
+        for each text.
     after (numpy.ndarray): The same of the other pipeline, on the same texts.
     n_samples (int): How often to draw.
     seed (int): Seed of the drawing.

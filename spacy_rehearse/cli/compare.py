@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+import typer
 from spacy.cli._util import Arg, Opt, string_to_list
 from spacy.util import load_config
 from tqdm import tqdm
@@ -79,7 +80,7 @@ def compare_cli(
     results = summarise(done, names)
     _write(results, output, str(test or "the dev set"))
     if as_json:
-        print(json.dumps({"results": results, "front": front(results)}, indent=2))
+        typer.echo(json.dumps({"results": results, "front": front(results)}, indent=2))
     else:
         rows = as_table(results, MEASURES)
         msg.table(rows[1:], header=rows[0], divider=True)
@@ -111,7 +112,7 @@ def _do_all(
                     bar.write(f"{failed[-1]}: {error}. See {_log(run)}")
         except KeyboardInterrupt:
             _stop(pool)
-            msg.fail("Stopped. The same command goes on where it was", exits=130)
+            msg.fail("Stopped. The same command goes on where it was", exits=1)
     return failed
 
 
