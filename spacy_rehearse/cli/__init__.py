@@ -11,4 +11,4 @@ rehearse_cli = typer.Typer(
 app.add_typer(rehearse_cli)
 
 # The modules register their commands when they are imported.
-from . import annotate, compare, convert, init_config, interpolate  # noqa: E402, F401
+from . import annotate, compare, convert, evaluate, init_config, interpolate  # noqa: E402, F401

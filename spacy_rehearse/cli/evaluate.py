@@ -1,0 +1,143 @@
+"""`python -m spacy rehearse evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import typer
+from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.language import Language
+from wasabi import msg
+
+from ..about import __version__
+from ..cache import write_whole
+from ..corpus import create_raw_text_v1
+from ..forgetting import Forgetting, compare_pipelines, read_docs
+from ..gate import FIGURES, judge, parse_limits
+from ..report.forgetting import as_html, as_json, as_text, figures, label_rows
+from ..teacher import check_recogniser, load_pipeline
+from . import rehearse_cli
+from ._fail import fail_on, require, require_free
+
+
+@rehearse_cli.command("evaluate")
+def evaluate_cli(
+    before: str = Arg(..., help="The original pipeline: a package or a path"),
+    after: str = Arg(..., help="The pipeline that was fine-tuned from it"),
+    data: Path = Arg(..., help="Annotated texts: a .spacy file or a folder"),
+    pool: Optional[List[Path]] = Opt(
+        None, "--pool", "-p", help="Raw text to see on what both agree. Repeatable"
+    ),
+    limit: int = Opt(
+        2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
+    ),
+    labels: Optional[str] = Opt(
+        None,
+        "--labels",
+        help="Comma-separated labels that were learnt. By default those that only the second pipeline knows",
+    ),
+    component: str = Opt("ner", "--component", "-c", help="Name of the recogniser"),
+    html: Optional[Path] = Opt(None, "--html", help="File for the report to look at"),
+    markdown: Optional[Path] = Opt(None, "--md", help="File for the tables"),
+    show_texts: bool = Opt(
+        False, "--show-texts", "-S", help="Show the texts that changed in the HTML"
+    ),
+    fail_under: Optional[List[str]] = Opt(
+        None,
+        "--fail-under",
+        help=f"Exit with 1 if a figure is lower, e.g. retention=0.98. Figures: {', '.join(FIGURES)}. Repeatable",
+    ),
+    fail_drop: Optional[float] = Opt(
+        None,
+        "--fail-drop",
+        help="Exit with 1 if the F of an old label fell by more points",
+    ),
+    as_json_: bool = Opt(False, "--json", "-J", help="Print the figures as JSON"),
+    force: bool = Opt(False, "--force", "-F", help="Overwrite the output files"),
+):
+    """
+    Compare a pipeline with the one it was fine-tuned from: what was learnt, what was
+    forgotten, label by label, and which texts changed. Only labels that the annotated
+    texts hold are scored.
+
+    Example: a report, and a gate for continuous integration.
+
+        python -m spacy rehearse evaluate en_core_web_sm training/model-best dev.spacy
+        --pool pool.jsonl --html report.html --fail-under retention=0.98 --fail-drop 2
+    """
+    for path in [data, *(pool or [])]:
+        require(path)
+    for output in (html, markdown):
+        if output is not None:
+            require_free(output, force)
+    with fail_on(ValueError, OSError):
+        least = parse_limits(fail_under or [])
+        base, student = _load(before, component), _load(after, component)
+        texts = list(create_raw_text_v1(pool, limit=limit)(base)) if pool else []
+        report = compare_pipelines(
+            base,
+            student,
+            component,
+            gold=read_docs(data, base),
+            texts=texts,
+            new=string_to_list(labels) if labels else None,
+        )
+        verdict = judge(report, least=least, most_drop=fail_drop)
+        about = {
+            "before": _name(base),
+            "after": _name(student),
+            "annotated texts": str(data),
+            "raw texts": f"{len(texts)} of {', '.join(map(str, pool or []))}",
+            **_settings(student),
+            "spacy-rehearse": __version__,
+        }
+        if html is not None:
+            page = as_html(report, about=about, show_texts=show_texts)
+            write_whole(html, page.encode("utf8"))
+        if markdown is not None:
+            write_whole(markdown, as_text(report).encode("utf8"))
+    if as_json_:
+        told = {**as_json(report), "failures": verdict.failures}
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        _show(report)
+        for output in (html, markdown):
+            if output is not None:
+                msg.good(f"Saved {output}")
+    if verdict.unjudged:
+        msg.warn(
+            f"Too few entities to judge a drop: {', '.join(verdict.unjudged)}",
+            show=not as_json_,
+        )
+    if verdict.failures:
+        if not as_json_:
+            msg.fail("Forgotten too much", "\n".join(verdict.failures))
+        raise typer.Exit(1)
+
+
+def _load(source: str, component: str) -> Language:
+    nlp = load_pipeline(source, "pipeline", "the argument")
+    check_recogniser(nlp, component, f"pipeline {source!r}")
+    return nlp
+
+
+def _name(nlp: Language) -> str:
+    return f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
+
+
+def _settings(student: Language) -> Dict[str, str]:
+    told: Dict[str, Any] = student.meta.get("spacy_rehearse", {})
+    return {
+        key: json.dumps(told[key])
+        for key in ("teacher", "pool", "settings")
+        if key in told
+    }
+
+
+def _show(report: Forgetting) -> None:
+    msg.table(figures(report), header=("figure", "value"), divider=True)
+    titles, *rows = label_rows(report)
+    if rows:
+        aligns = ["l", *["r"] * (len(titles) - 1)]
+        msg.table(rows, header=titles, divider=True, aligns=aligns)
+    msg.text(f"{len(report.changed)} texts changed")
