@@ -84,8 +84,8 @@ def evaluate_cli(
         )
         verdict = judge(report, least=least, most_drop=fail_drop)
         about = {
-            "before": _name(base),
-            "after": _name(student),
+            "before": f"{_name(base)} ({before})",
+            "after": f"{_name(student)} ({after})",
             "annotated texts": str(data),
             "raw texts": f"{len(texts)} of {', '.join(map(str, pool or []))}",
             **_settings(student),

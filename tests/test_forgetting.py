@@ -1,0 +1,270 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import DocBin, Span
+from typer.testing import CliRunner
+
+from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.forgetting import bootstrap, compare_pipelines
+from spacy_rehearse.gate import judge, parse_limits
+from spacy_rehearse.report.chart import chart
+from spacy_rehearse.report.forgetting import (
+    MOST_SHOWN,
+    as_html,
+    as_json,
+    as_text,
+    confusion_rows,
+    label_rows,
+)
+
+from .util import make_docs
+
+TEXTS = ["Ana met Bob at Acme", "Acme sold a Zoomer to <Bob>", "nothing here"]
+
+
+def says(**entities):
+    """A pipeline that sees words as entities, by a list of words for each label."""
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler", name="ner")
+    ruler.add_patterns(
+        {"label": label, "pattern": word}
+        for label, words in entities.items()
+        for word in words
+    )
+    return nlp
+
+
+BASE = says(PERSON=["Ana", "Bob"], ORG=["Acme"])
+STUDENT = says(PERSON=["Ana"], ORG=["Bob"], GADGET=["Zoomer", "here"])
+
+
+def gold():
+    truth = {"Ana": "PERSON", "Bob": "PERSON", "Acme": "ORG", "Zoomer": "GADGET"}
+    docs = []
+    for text in TEXTS:
+        doc = spacy.blank("en").make_doc(text)
+        doc.ents = [
+            Span(doc, t.i, t.i + 1, truth[t.text]) for t in doc if t.text in truth
+        ]
+        docs.append(doc)
+    return docs
+
+
+@pytest.fixture
+def report():
+    return compare_pipelines(BASE, STUDENT, "ner", gold=gold(), texts=TEXTS)
+
+
+def test_forgetting_counts_by_hand(report):
+    assert (report.old, report.new) == (["ORG", "PERSON"], ["GADGET"])
+    by_label = {scores.label: scores for scores in report.labels}
+    person = by_label["PERSON"]
+    assert (person.support, person.before.fscore) == (3, 1.0)
+    assert person.after.fscore == pytest.approx(2 * 1 / (2 * 1 + 0 + 2))
+    assert person.change == pytest.approx(-0.5)
+    assert by_label["ORG"].after.fscore == 0.0  # Acme gone, Bob twice wrong
+    assert by_label["GADGET"].is_new and by_label["GADGET"].after.tp == 1
+    told = report.summary()
+    assert told["new_f"] == pytest.approx(2 / 3)
+    assert told["old_f_before"] == 1.0
+    # 1 right of 3 that it says (Ana, Bob, Bob), and of 5 that there are
+    assert told["old_f"] == pytest.approx(2 * 1 / (2 * 1 + 2 + 4))
+    assert told["bwt"] == pytest.approx(0.25 - 1.0)
+    assert told["retention"] == pytest.approx(0.25)
+    n_words = sum(len(BASE.make_doc(text)) for text in TEXTS)
+    assert told["flood"] == pytest.approx(1000 * 2 / n_words)
+
+
+def test_forgetting_tells_what_became_of_entities(report):
+    assert report.confusion["PERSON", "ORG"] == 4  # gold and raw text are the same
+    assert report.confusion["ORG", "O"] == 4
+    assert report.confusion["PERSON", "PERSON"] == 2
+    assert report.confusion["O", "GADGET"] == 4
+    assert ["PERSON", "ORG", "4"] in confusion_rows(report)
+    assert not any(row[0] == row[1] for row in confusion_rows(report))
+    lost = [changed.n_lost for changed in report.changed]
+    assert lost == sorted(lost, reverse=True) == [2, 2, 2, 2, 0, 0]
+
+
+def test_forgetting_of_nothing():
+    report = compare_pipelines(BASE, BASE, "ner", gold=gold(), texts=TEXTS)
+    told = report.summary()
+    assert (told["bwt"], told["retention"], told["flood"]) == (0.0, 1.0, 0.0)
+    assert told["new_f"] is None and not report.changed
+    assert all(x.interval == (0.0, 0.0) for x in report.labels)
+    with pytest.raises(ValueError, match="no text"):
+        compare_pipelines(BASE, BASE, "ner", gold=[], texts=[])
+
+
+def test_forgetting_of_gold_that_marks_new_labels_only_says_nothing_of_old_ones():
+    docs = gold()
+    for doc in docs:
+        doc.ents = [e for e in doc.ents if e.label_ == "GADGET"]
+    told = compare_pipelines(BASE, STUDENT, "ner", gold=docs, texts=[]).summary()
+    assert told["new_f"] == pytest.approx(2 / 3)
+    assert told["old_f"] is told["all_f"] is told["bwt"] is told["retention"] is None
+
+
+@given(
+    counts=st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=20),
+    seed=st.integers(0, 9),
+)
+def test_forgetting_bootstrap_holds_the_change_of_equal_texts(counts, seed):
+    table = numpy.array(counts)
+    assert bootstrap(table, table, n_samples=50, seed=seed) == (0.0, 0.0)
+    tp, fp, fn = table[0]
+    same = numpy.array([counts[0]] * 10)
+    worse = same * [0, 1, 1] + [[0, tp, tp]]
+    low, high = bootstrap(same, worse, n_samples=50, seed=seed)
+    f = 2 * tp / max(2 * tp + fp + fn, 1)
+    assert low == pytest.approx(-f) and high == pytest.approx(-f)
+
+
+def test_gate_names_what_fell(report):
+    verdict = judge(report, least={"retention": 0.9, "new_f": 0.5}, most_drop=2.0)
+    assert verdict.failures == ["retention is 0.2500, at least 0.9 is asked for"]
+    assert verdict.unjudged == ["ORG (2)", "PERSON (3)"]
+    many = report._replace(
+        labels=[x._replace(support=40) for x in report.labels if x.label == "PERSON"]
+    )
+    (failure,) = judge(many, least={}, most_drop=2.0).failures
+    assert failure.startswith("PERSON fell by 50.0 points, 2 are allowed: F 100.0")
+    assert not judge(many, least={}, most_drop=60.0).failures
+
+
+def test_gate_fails_on_what_can_not_be_measured(report):
+    (failure,) = judge(report._replace(kept=None), least={"retention": 0.1}).failures
+    assert "can't be measured" in failure and "--pool" in failure
+    with pytest.raises(ValueError, match="no figure 'f1': expected one of new_f"):
+        judge(report, least={"f1": 0.1})
+    assert parse_limits(["retention=0.98", "bwt = -0.02"]) == {
+        "retention": 0.98,
+        "bwt": -0.02,
+    }
+    with pytest.raises(ValueError, match="'retention' is no limit"):
+        parse_limits(["retention"])
+
+
+class Outline(HTMLParser):
+    """What is open, what is shown, and whether anything is fetched."""
+
+    VOID = {"meta", "br", "link", "img", "input"}
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.text, self.fetched = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.fetched += [v for k, v in attrs if k in ("src", "href", "srcset")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+ABOUT = {"before": "base 1.0", "after": "student 1.1"}
+
+
+@pytest.mark.parametrize("steps", [[], [("50", 20.0, 90.0), ("100", 60.0, 97.5)]])
+def test_report_is_one_well_formed_page(report, steps):
+    page = as_html(report, about=ABOUT, show_texts=True, steps=steps)
+    outline = Outline(page)
+    assert not outline.open and not outline.fetched
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "<Bob>" not in page and "&lt;" in page
+    shown = " ".join("".join(outline.text).split())
+    for words in ("Zoomer", "PERSON", "-50.0", "retention", "student 1.1"):
+        assert words in shown
+    assert ("<polyline" in page) == bool(steps)
+    assert page.count("<article") == 6
+    assert 'lang="en"' in page and "<caption>" in page and 'scope="col"' in page
+
+
+def test_report_holds_no_text_unless_asked(report):
+    for told in (
+        as_html(report, about=ABOUT, show_texts=False),
+        as_text(report),
+        json.dumps(as_json(report)),
+    ):
+        assert "Zoomer" not in told and "nothing here" not in told
+        assert "PERSON" in told
+    assert as_json(report)["changed_texts"] == 6
+
+
+def test_report_of_very_many_texts_shows_the_first(report):
+    many = report._replace(changed=report.changed * 2000)
+    page = as_html(many, about=ABOUT, show_texts=True)
+    assert page.count("<article") == MOST_SHOWN
+    assert "12000 texts changed" in page and f"The first {MOST_SHOWN}" in page
+
+
+def test_report_rows_put_old_labels_first(report):
+    assert [row[0] for row in label_rows(report)] == [
+        "",
+        "ORG",
+        "PERSON",
+        "GADGET (new)",
+    ]
+
+
+names = st.text("abcdefgh-", min_size=1, max_size=18)
+percents = st.floats(0, 100, width=16)
+
+
+@given(st.dictionaries(names, st.tuples(percents, percents), min_size=1, max_size=20))
+def test_chart_shows_all_points_inside(points):
+    svg = str(chart(points, title="t", x_title="x", y_title="y"))
+    Outline(svg)
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
+    assert len(circles) == len(points)
+    for x, y in circles:
+        assert 56 <= float(x) <= 664 and 56 <= float(y) <= 384
+
+
+def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
+    student = spacy.load(base)
+    student.get_pipe("ner").add_label("GADGET")
+    student.to_disk("student")
+    docs = make_docs(spacy.blank("en"), 30, ("PERSON", "ORG", "GADGET"), seed=5)
+    DocBin(docs=docs).to_disk("gold.spacy")
+    pool = str(corpus / "pool.jsonl")
+    args = ["evaluate", str(base), "student", "gold.spacy", "--pool", pool]
+
+    def run(*more):
+        return CliRunner().invoke(rehearse_cli, [*args, *more], terminal_width=200)
+
+    done = run("--json", "--html", "out.html", "--md", "out.md", "--fail-drop", "2")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["figures"]["bwt"] == 0.0 and told["figures"]["retention"] == 1.0
+    assert set(told["labels"]) == {"PERSON", "ORG", "GADGET"}
+    assert "river" not in (workdir / "out.html").read_text()
+    assert "| ORG |" in (workdir / "out.md").read_text()
+    assert run("--html", "out.html").exit_code == 1  # it is there already
+    failed = run("--fail-under", "new_f=0.5")
+    assert failed.exit_code == 1 and "new_f is 0.0000" in failed.output
+    for wrong in (["--fail-under", "x=1"], ["--component", "tagger"]):
+        failed = run(*wrong)
+        assert failed.exit_code == 1 and len(failed.output.splitlines()) < 8
+
+
+@pytest.mark.parametrize("content", [b"", b"no DocBin", None])
+def test_evaluate_refuses_what_is_no_gold(base, workdir, content):
+    if content is None:
+        (workdir / "gold.spacy").mkdir()
+    else:
+        (workdir / "gold.spacy").write_bytes(content)
+    args = ["evaluate", str(base), str(base), "gold.spacy"]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 1 and "gold.spacy" in done.output
