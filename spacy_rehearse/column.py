@@ -5,6 +5,9 @@ small tok2vec of its own, beside its hidden units stand more of them, and only t
 actions of the new labels read these. So old labels keep their scores, on any text,
 while new labels also see what the base sees.
 
+Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
+a new label to begin after it. If gold is often so, `O` reads the new units, too.
+
 The result is an ordinary model config: concatenated layers, and a wider hidden layer.
 """
 
@@ -17,12 +20,14 @@ from spacy.language import Language
 from spacy.util import registry
 from thinc.api import Model
 
+from .distillation import action_names
 from .freeze import MovableT, all_of
 from .listeners import upstream_of
 
-DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 32}
+DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
+OUTSIDE = "O"
 CONCATENATE = "concatenate.v1"
 
 
@@ -60,6 +65,7 @@ def add_column(
     component: str,
     labels: Collection[str],
     *,
+    outside: bool = False,
     width: int,
     depth: int,
     hidden: int,
@@ -69,6 +75,7 @@ def add_column(
     nlp (Language): The pipeline.
     component (str): The entity recogniser. The labels were added to it already.
     labels (Collection[str]): The labels that are to be learnt.
+    outside (bool): Whether `O` reads what is new, too. Then old labels can change.
     width (int): Width of the column's token vectors.
     depth (int): Number of convolutional layers that make them.
     hidden (int): Number of new hidden units.
@@ -86,8 +93,10 @@ def add_column(
         _stop_gradients(target)
     vectors.layers[-1].initialize(X=[nlp.make_doc("A text, with 1 number.")])
     vectors.set_dim("nO", sum(layer.get_dim("nO") for layer in vectors.layers))
-    learnt = [_label_of(pipe, i) in labels for i in range(pipe.moves.n_moves)]
-    movable.update(_grow_head(old, new, numpy.array(learnt)))
+    names = action_names(pipe)
+    learnt = numpy.array([name.partition("-")[2] in labels for name in names])
+    readers = learnt | numpy.array([outside and name == OUTSIDE for name in names])
+    movable.update(_grow_head(old, new, learnt, readers))
     new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
     pipe.model = new
     nlp._pipe_configs[component]["model"] = grown
@@ -134,10 +143,6 @@ def _token_vectors(parser: Model) -> Model:
     return parser.get_ref("tok2vec").layers[0]
 
 
-def _label_of(pipe: Any, action: int) -> str:
-    return pipe.moves.get_class_name(action).partition("-")[2]
-
-
 def _stop_gradients(model: Model) -> None:
     """Let a frozen model only predict: nothing is dropped, nothing goes back."""
     model._func = partial(_predict, model._func)
@@ -149,12 +154,13 @@ def _predict(forward: Callable, model: Model, X: Any, is_train: bool):
     return Y, lambda dY: []
 
 
-def _grow_head(old: Model, new: Model, learnt: Any) -> MovableT:
+def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
     """Copy what is above the token vectors into a larger model.
 
     old (Model): The parser model.
     new (Model): The larger one.
     learnt (numpy.ndarray): Which actions are to be learnt.
+    readers (numpy.ndarray): Which actions read what is new.
     RETURNS (MovableT): What may move.
     """
     linear = new.get_ref("tok2vec").layers[-1]
@@ -178,6 +184,8 @@ def _grow_head(old: Model, new: Model, learnt: Any) -> MovableT:
             target.set_param(name, value)
             free = numpy.moveaxis(numpy.zeros(value.shape, dtype=bool), axis, 0)
             free[is_free] = True
+            if name == "W" and target is pairs[-1][1]:
+                free[readers, ..., source.get_dim("nI") :] = True  # what it has gained
             free = numpy.moveaxis(free, 0, axis)
             movable[target.id, name] = target.ops.xp.asarray(free)
     return movable

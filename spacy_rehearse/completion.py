@@ -2,7 +2,7 @@
 
 from typing import Container, Iterable, List, NamedTuple, Set, Tuple
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 
 from .teacher import Entity
 
@@ -26,7 +26,9 @@ def complete(
     """Complete gold annotation, in place, with the teacher's entities.
 
     Gold wins every overlap, and what is then left of the teacher's entity becomes
-    missing: neither `O`, which the teacher denies, nor an entity that gold cut.
+    missing: neither `O`, which the teacher denies, nor an entity that gold cut. But its
+    stop words and punctuation are no entity alone: the article of "the Socialist Party"
+    is `O` where gold calls the rest by a name.
     Tokens that are missing in the gold stay so, except under a teacher's entity.
     Completing twice changes nothing.
 
@@ -42,9 +44,13 @@ def complete(
     placed, unplaced = place_entities(reference, wanted)
     filled = [span for span in placed if settled.isdisjoint(tokens_of([span]))]
     cut = [span for span in placed if span not in filled]
-    missing |= tokens_of(cut + unplaced)
+    missing |= {i for i in tokens_of(cut + unplaced) if not _is_filler(reference[i])}
     set_entities(reference, gold + filled, missing)
     return Completion(len(filled), len(cut), len(unplaced))
+
+
+def _is_filler(token: Token) -> bool:
+    return token.is_stop or token.is_punct
 
 
 def place_entities(

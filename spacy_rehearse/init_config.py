@@ -103,6 +103,7 @@ def _components(
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
+            "margin": recipe.margin(gold.n_words) if grow else 0.0,
             "regularizers": {} if grow else recipe.regularizers(gold.n_words),
         }
     for name in nlp.component_names:

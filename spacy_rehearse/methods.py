@@ -90,6 +90,7 @@ def slow_features(config: Config) -> None:
     }
 
 
+UNREGULARIZED = regularized()
 L2SP = regularized(l2sp={"@misc": "spacy-rehearse.L2SP.v1", "strength": 10.0})
 EWC = regularized(ewc={"@misc": "spacy-rehearse.EWC.v1", "strength": 100.0})
 FROZEN_TOK2VEC = regularized(
@@ -135,12 +136,12 @@ METHODS: Dict[str, Method] = {
     ),
     "textbook": Method("silver beside the gold, one to one", True, [textbook]),
     "distillation": Method(
-        "silver, experts and distillation; all weights learn", True, [without_margin]
+        "silver, experts and distillation; all weights learn", True, [UNREGULARIZED]
     ),
     "distillation-l2sp": Method(
-        "the same, weights pulled to their start", True, [without_margin, L2SP]
+        "the same, weights pulled to their start", True, [L2SP]
     ),
-    "distillation-ewc": Method("the same, by EWC", True, [without_margin, EWC]),
+    "distillation-ewc": Method("the same, by EWC", True, [EWC]),
 }
 # What makes a method what it is: all else of [training] is the user's.
 OF_METHOD = (

@@ -58,12 +58,14 @@ from .replay import as_silver, replayed_forever
 from .session import Session
 from .silver import Shard, SilverText, annotate, ask_experts, read_shard, text_digest
 from .teacher import (
+    Entity,
     Teacher,
     load_teacher,
     required_pipes,
     zone,
 )
 
+HIDDEN = 0.05  # share of the gold from which on `O` has to learn, too
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 PoolT = Callable[[Language], Iterator[str]]
@@ -160,8 +162,11 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     movable: MovableT = {}
+    hidden = share_hidden(gold, taught, labels)
     if how.column is not None and grows:  # when nothing is left to fail
-        movable = add_column(nlp, how.component, labels, **how.column)
+        movable = add_column(
+            nlp, how.component, labels, outside=hidden >= HIDDEN, **how.column
+        )
     session = Session(
         teacher=teacher,
         labels=labels,
@@ -200,11 +205,16 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     kept = ("component", "ratio", "soft", "margin", "heldout", "expert")
     settings = {key: getattr(how, key) for key in kept}
     settings.update(column=how.column if movable else None, seed=seed)
-    settings["replayed"] = len(remembered)
+    settings.update(replayed=len(remembered), hidden=round(hidden, 3))
     session.about = about_training(session, shards, split, settings)
     session.summary = summarise(session, shards, split, gold)
     if remembered:
         session.summary.append(f"Memory: {len(remembered)} texts of earlier rounds")
+    if movable and hidden >= HIDDEN:
+        session.summary.append(
+            f"{hidden:.0%} of the new entities begin inside one of the teacher's: `O` "
+            "learns, too, and old labels may change a little"
+        )
     if how.column is not None and no_column:
         session.summary.append(f"No column is added: {no_column}")
     if how.regularized and not starts:
@@ -245,6 +255,27 @@ def weigh(
     random.setstate(states[0])
     numpy.random.set_state(states[1])
     store.put(key, pack(session.starts), n_texts=len(texts))
+
+
+def share_hidden(
+    gold: Gold, taught: Mapping[str, Sequence[Entity]], labels: Sequence[str]
+) -> float:
+    """Measure how often the base's entities hide the new ones.
+
+    gold (Gold): The gold.
+    taught (Mapping[str, Sequence[Entity]]): The teacher's entities by gold text.
+    labels (Sequence[str]): The new labels.
+    RETURNS (float): Share of the new entities that begin inside an entity of the
+        teacher's, after its start: the recogniser can't begin them if it began that.
+    """
+    ents = [
+        (ent.start_char, taught[eg.reference.text])
+        for eg in gold.examples
+        for ent in eg.reference.ents
+        if ent.label_ in labels
+    ]
+    n_hidden = sum(any(s < at < e for s, e, _ in theirs) for at, theirs in ents)
+    return n_hidden / max(len(ents), 1)
 
 
 def _read_memory(settings: Optional[Mapping[str, Any]]) -> Memory:

@@ -28,6 +28,7 @@ WARMUP_STEPS = 50
 # the start, help there. Where there is more, the pull costs the new label.
 SCARCE_WORDS = 20_000
 PULL = 10.0  # strength of L2-SP
+MARGIN = 1.5  # new labels are found more often; where gold is plenty, they only flood
 
 
 class GoldSize(NamedTuple):
@@ -99,6 +100,15 @@ def dropout(n_words: int) -> float:
     RETURNS (float): The rate. Distillation on silver goes without.
     """
     return 0.2 if n_words < SCARCE_WORDS else 0.1
+
+
+def margin(n_words: int) -> float:
+    """Choose the margin, by the size of the gold.
+
+    n_words (int): Number of tokens of the gold.
+    RETURNS (float): By how much the new labels' scores are lowered while they learn.
+    """
+    return MARGIN if n_words < SCARCE_WORDS else 0.0
 
 
 def regularizers(n_words: int) -> Dict[str, Any]:

@@ -11,4 +11,12 @@ rehearse_cli = typer.Typer(
 app.add_typer(rehearse_cli)
 
 # The modules register their commands when they are imported.
-from . import annotate, compare, convert, evaluate, init_config, interpolate  # noqa: E402, F401
+from . import (  # noqa: E402
+    annotate,  # noqa: F401
+    check,  # noqa: F401
+    compare,  # noqa: F401
+    convert,  # noqa: F401
+    evaluate,  # noqa: F401
+    init_config,  # noqa: F401
+    interpolate,  # noqa: F401
+)

@@ -1,0 +1,141 @@
+"""`python -m spacy rehearse check`."""
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import typer
+from spacy.cli._util import Arg, Opt
+from spacy.tokens import Doc
+from spacy.util import load_config, registry
+from thinc.api import Config
+from wasabi import msg
+
+from ..diagnose import Diagnosis, advise, diagnose
+from ..forgetting import read_docs
+from ..methods import path_of
+from ..teacher import Teacher, load_teacher
+from . import rehearse_cli
+from ._fail import fail_on, require
+
+MOST_LISTED = 20
+
+
+@rehearse_cli.command("check")
+def check_cli(
+    config_path: Path = Arg(..., help="A config with the rehearsal component"),
+    limit: int = Opt(
+        2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
+    ),
+    show_texts: bool = Opt(
+        False,
+        "--show-texts",
+        "-S",
+        help="List the gold spans that the teacher calls otherwise",
+    ),
+    as_json: bool = Opt(False, "--json", "-J", help="Print what was found as JSON"),
+    strict: bool = Opt(False, "--strict", help="Exit with 1 if there is any advice"),
+):
+    """
+    Look at gold, dev set and pool through the teacher's eyes, before training: what it
+    calls the new concept, which old labels the pool hardly mentions, whether the pool
+    leaks the dev set, and whether the teacher is good enough to rehearse on. Use it
+    beside `spacy debug data`, which checks the annotation itself.
+
+    Example:
+
+        python -m spacy rehearse check config.cfg
+    """
+    require(config_path)
+    with fail_on(ValueError, OSError):
+        config = load_config(config_path, interpolate=True)
+        found = diagnose(**_load(config, limit))
+    advice = advise(found)
+    if as_json:
+        told = {**_as_json(found), "advice": advice}
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        _show(found, show_texts)
+        for line in advice:
+            msg.warn(line)
+        if not advice:
+            msg.good("Nothing to mend")
+    if strict and advice:
+        raise typer.Exit(1)
+
+
+def _load(config: Config, limit: int) -> Dict[str, Any]:
+    if "rehearsal" not in config.get("components", {}):
+        raise ValueError(
+            "the config has no rehearsal component: write one with `python -m spacy "
+            "rehearse init-config`"
+        )
+    given = config["initialize"]["components"]["rehearsal"]
+    component = config["components"]["rehearsal"].get("component", "ner")
+    annotating = config["training"]["annotating_components"]
+    teacher = load_teacher(given["teacher"], component, annotating)
+    read = registry.resolve({"pool": given["pool"]})["pool"]
+    return {
+        "teacher": teacher,
+        "gold": _docs(config, "train_corpus", teacher),
+        "dev": _docs(config, "dev_corpus", teacher),
+        "pool": list(islice(read(teacher.nlp), limit or None)),
+        "labels": given.get("labels"),
+    }
+
+
+def _docs(config: Config, corpus: str, teacher: Teacher) -> List[Doc]:
+    return read_docs(path_of(config, corpus), teacher.nlp)
+
+
+def _show(found: Diagnosis, show_texts: bool) -> None:
+    msg.divider("Gold")
+    share = 100 * found.n_seen / max(found.n_gold, 1)
+    msg.text(
+        f"{found.n_gold} texts; the teacher sees an entity in {share:.0f} % of them"
+    )
+    rows = [(x, n, _called(found, x)) for x, n in found.gold_labels.most_common()]
+    msg.table(
+        rows, header=("label", "entities", "the teacher calls them"), divider=True
+    )
+    if show_texts and found.confusing:
+        listed = found.confusing[:MOST_LISTED]
+        msg.table(listed, header=("entity", "gold", "teacher"), divider=True)
+        if len(found.confusing) > len(listed):
+            msg.text(f"and {len(found.confusing) - len(listed)} more")
+    msg.divider("Pool")
+    msg.text(f"{found.n_pool} texts looked at")
+    msg.table(found.coverage.most_common(), header=("label", "mentions"), divider=True)
+    if found.teacher_f:
+        msg.divider("Teacher")
+        scores: List[Tuple[str, str, int]] = [
+            (label, f"{100 * f:.1f}", n) for label, (f, n) in found.teacher_f.items()
+        ]
+        msg.table(scores, header=("label", "F on dev", "entities"), divider=True)
+
+
+def _called(found: Diagnosis, label: str) -> str:
+    named = [(n, x) for (gold, x), n in found.called.items() if gold == label]
+    return (
+        ", ".join(f"{x} {n}" for n, x in sorted(named, reverse=True)[:4]) or "nothing"
+    )
+
+
+def _as_json(found: Diagnosis) -> Dict[str, Any]:
+    return {
+        "new": found.new,
+        "gold_texts": found.n_gold,
+        "gold_labels": dict(found.gold_labels),
+        "gold_texts_with_teacher_entities": found.n_seen,
+        "called": [
+            {"gold": gold, "teacher": teacher, "entities": n}
+            for (gold, teacher), n in found.called.most_common()
+        ],
+        "pool_texts": found.n_pool,
+        "pool_mentions": dict(found.coverage),
+        "pool_texts_like_dev": found.n_leaked,
+        "teacher_on_dev": {
+            label: {"f": f, "entities": n} for label, (f, n) in found.teacher_f.items()
+        },
+    }

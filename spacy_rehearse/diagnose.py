@@ -1,0 +1,167 @@
+"""Diagnosis: what `spacy debug data` can't know, before anything is trained."""
+
+from collections import Counter
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from . import scorer
+from .completion import place_entities, set_entities
+from .near_duplicates import NearDuplicateIndex
+from .teacher import Entity, Teacher, predict_entities
+
+WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
+SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
+FEWEST = 10  # entities in gold, to judge the teacher by
+
+
+class Diagnosis(NamedTuple):
+    """What there is, and how it fits together.
+
+    new (List[str]): The labels that are to be learnt.
+    n_gold (int): Number of gold texts.
+    n_pool (int): Number of pool texts looked at.
+    gold_labels (Counter): Entities of the gold by label.
+    called (Counter): What the teacher calls gold entities, by (gold label, teacher's
+        label). Entities that it does not see are not counted.
+    confusing (List[Tuple[str, str, str]]): Gold entities that it calls otherwise, each
+        once: text, gold label, teacher's label.
+    n_seen (int): Gold texts in which the teacher sees an entity.
+    coverage (Counter): Mentions of old labels in the pool, by the teacher.
+    n_leaked (int): Pool texts nearly the same as one of dev.
+    teacher_f (Dict[str, Tuple[float, int]]): F of the teacher on old labels that dev
+        marks, and how many entities there are.
+    """
+
+    new: List[str]
+    n_gold: int
+    n_pool: int
+    gold_labels: Counter
+    called: Counter
+    confusing: List[Tuple[str, str, str]]
+    n_seen: int
+    coverage: Counter
+    n_leaked: int
+    teacher_f: Dict[str, Tuple[float, int]]
+
+
+def diagnose(
+    teacher: Teacher,
+    *,
+    gold: Sequence[Doc],
+    dev: Sequence[Doc],
+    pool: Sequence[str],
+    labels: Optional[Sequence[str]] = None,
+) -> Diagnosis:
+    """Look at gold, dev and pool through the teacher's eyes.
+
+    teacher (Teacher): The teacher.
+    gold (Sequence[Doc]): The gold.
+    dev (Sequence[Doc]): The gold to choose the checkpoint by.
+    pool (Sequence[str]): Raw text, all or a sample.
+    labels (Optional[Sequence[str]]): The labels that are to be learnt. By default those
+        that the teacher lacks.
+    RETURNS (Diagnosis): What was found.
+    """
+    marked = Counter(ent.label_ for doc in gold for ent in doc.ents)
+    new = sorted(set(marked) - set(teacher.labels)) if labels is None else list(labels)
+    old = [label for label in teacher.labels if label not in new]
+    said = _predict(teacher, [doc.text for doc in gold])
+    met = list(_meetings(gold, said))
+    leaks = NearDuplicateIndex()
+    for doc in dev:
+        leaks.add(doc.text)
+    mentions = (e[2] for entities in _predict(teacher, pool) for e in entities)
+    return Diagnosis(
+        new=new,
+        n_gold=len(gold),
+        n_pool=len(pool),
+        gold_labels=marked,
+        called=Counter((label, theirs) for _, label, theirs in met),
+        confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
+        n_seen=sum(bool(entities) for entities in said),
+        coverage=_only(Counter(mentions), old),
+        n_leaked=sum(text in leaks for text in pool),
+        teacher_f=_teacher_f(teacher, dev, old),
+    )
+
+
+def advise(found: Diagnosis) -> List[str]:
+    """Tell what should be mended before training.
+
+    found (Diagnosis): What was found.
+    RETURNS (List[str]): The advice. Empty if all is well.
+    """
+    advice = []
+    if not found.new:
+        advice.append(
+            "The gold marks no label that the teacher lacks: to correct labels that it "
+            "knows, list them as labels in [initialize.components.rehearsal]"
+        )
+    for label in sorted(set(found.gold_labels) - set(found.new)):
+        advice.append(
+            f"The gold also marks {label} ({found.gold_labels[label]}), which the "
+            "teacher knows: where gold marks it, gold counts; elsewhere, the teacher"
+        )
+    for label in found.new:
+        if found.gold_labels[label] < FEWEST:
+            advice.append(
+                f"{label} is marked {found.gold_labels[label]} times: annotate more"
+            )
+    rare = [f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n < SCARCE]
+    if rare:
+        advice.append(
+            f"Hardly in the {found.n_pool} pool texts: {', '.join(rare)}. Add text "
+            "that mentions them, or they are hardly rehearsed"
+        )
+    if found.n_leaked:
+        advice.append(
+            f"{found.n_leaked} pool texts are nearly the same as texts of dev: scores "
+            "on dev would be too good. Take them out of the pool"
+        )
+    for label, (f, support) in sorted(found.teacher_f.items()):
+        if support >= FEWEST and f < WEAK:
+            advice.append(
+                f"The teacher's F for {label} on dev is {100 * f:.0f} ({support} "
+                "entities): its silver would teach mistakes. Mark it in the gold, and "
+                "list it in labels"
+            )
+    return advice
+
+
+def _predict(teacher: Teacher, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
+    return list(predict_entities(teacher.nlp, teacher.pipes, texts))
+
+
+def _meetings(gold: Sequence[Doc], said: Sequence[Sequence[Entity]]):
+    """YIELDS (Tuple[str, str, str]): Text and label of each gold entity that the
+    teacher sees, too, and the teacher's label.
+    """
+    for doc, entities in zip(gold, said, strict=True):
+        for ent in doc.ents:
+            for start, end, label in entities:
+                if start < ent.end_char and ent.start_char < end:
+                    yield ent.text, ent.label_, label
+
+
+def _only(counts: Counter, labels: Sequence[str]) -> Counter:
+    return Counter({label: counts[label] for label in labels})
+
+
+def _teacher_f(
+    teacher: Teacher, dev: Sequence[Doc], old: Sequence[str]
+) -> Dict[str, Tuple[float, int]]:
+    marked = {ent.label_ for doc in dev for ent in doc.ents} & set(old)
+    if not marked:
+        return {}
+    examples = []
+    for doc, entities in zip(
+        dev, _predict(teacher, [d.text for d in dev]), strict=True
+    ):
+        predicted = doc.copy()
+        predicted.set_ents([], default="outside")
+        set_entities(predicted, place_entities(predicted, entities)[0], set())
+        examples.append(Example(predicted, doc))
+    scores = {label: scorer.entity_prf(examples, [label]) for label in sorted(marked)}
+    return {label: (s.fscore, s.tp + s.fn) for label, s in scores.items()}

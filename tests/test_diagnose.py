@@ -1,0 +1,93 @@
+import json
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.diagnose import advise, diagnose
+from spacy_rehearse.teacher import load_teacher
+
+from .util import make_docs, make_texts, quick_config
+
+
+def named(*spans, text="the firm Acme Corp near the device Zoomer X ."):
+    doc = spacy.blank("en").make_doc(text)
+    doc.ents = [doc.char_span(start, end, label) for start, end, label in spans]
+    return doc
+
+
+@pytest.fixture
+def teacher(base):
+    return load_teacher(str(base), "ner", [])
+
+
+def test_diagnosis_shows_what_the_teacher_calls_the_new_concept(teacher):
+    gold = [named((9, 18, "FIRM")), named((35, 43, "FIRM"))]
+    found = diagnose(teacher, gold=gold, dev=[], pool=[])
+    assert found.new == ["FIRM"] and found.gold_labels == {"FIRM": 2}
+    assert found.called["FIRM", "ORG"] >= 1
+    assert ("Acme Corp", "FIRM", "ORG") in found.confusing
+    assert found.n_seen == 2
+    assert "FIRM is marked 2 times: annotate more" in advise(found)
+
+
+def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
+    pool = [text for text, _ in make_texts(60, (), 4, kinds=("PERSON",))]
+    dev = [spacy.blank("en").make_doc(text) for text in pool[:3]]
+    found = diagnose(teacher, gold=[named((35, 43, "GADGET"))], dev=dev, pool=pool)
+    assert found.coverage["PERSON"] > 20 > found.coverage["ORG"]
+    assert found.n_leaked == 3
+    advice = " ".join(advise(found))
+    assert "Hardly in the 60 pool texts: ORG" in advice
+    assert "3 pool texts are nearly the same as texts of dev" in advice
+
+
+def test_diagnosis_finds_a_weak_teacher(teacher):
+    nlp = spacy.blank("en")
+    good = make_docs(nlp, 60, ("PERSON",), seed=5)
+    found = diagnose(teacher, gold=[], dev=good, pool=[])
+    f, support = found.teacher_f["PERSON"]
+    assert f > 0.9 and support > 10
+    wrong = [named((28, 34, "PERSON"))] * 12
+    found = diagnose(teacher, gold=[], dev=wrong, pool=[])
+    assert found.teacher_f["PERSON"] == (0.0, 12)
+    assert any("The teacher's F for PERSON on dev is 0" in x for x in advise(found))
+
+
+def test_check_reads_the_config(base, corpus, workdir):
+    config = quick_config(base, corpus, "config.cfg")
+
+    def run(*more):
+        args = ["check", str(config), *more]
+        return CliRunner().invoke(rehearse_cli, args, terminal_width=200)
+
+    done = run("--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["new"] == ["GADGET"] and told["pool_texts"] == 300
+    assert told["pool_mentions"]["PERSON"] > 20
+    assert run().exit_code == 0 and "Zoomer" not in run().output
+    srsly.write_jsonl(
+        "pool.jsonl", [{"text": "nothing happens here at all today"}] * 30
+    )
+    quick_config(
+        base,
+        corpus,
+        "config.cfg",
+        initialize__components__rehearsal__pool__path="pool.jsonl",
+    )
+    failed = run("--strict")
+    assert failed.exit_code == 1 and "Hardly in the 1 pool texts" in failed.output
+
+
+def test_check_needs_rehearsal_and_gold(base, corpus, workdir):
+    quick_config(base, corpus, "naive.cfg", naive=True)
+    done = CliRunner().invoke(rehearse_cli, ["check", "naive.cfg"])
+    assert done.exit_code == 1 and "no rehearsal component" in done.output
+    DocBin().to_disk("empty.spacy")
+    quick_config(base, corpus, "x.cfg", paths__train="empty.spacy")
+    done = CliRunner().invoke(rehearse_cli, ["check", "x.cfg"])
+    assert done.exit_code == 1 and "holds no doc" in done.output
