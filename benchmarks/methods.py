@@ -1,11 +1,27 @@
 """The methods: each is a config that `spacy train` runs (`--code` for the rivals)."""
 
 from pathlib import Path
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, Sequence
 
 from thinc.api import Config
 
 from spacy_rehearse.init_config import make_config
+from spacy_rehearse.methods import (
+    EWC,
+    FROZEN_TOK2VEC,
+    L2SP,
+    NEW_ROWS,
+    UNREGULARIZED,
+    completion_alone,
+    low_rate,
+    slow_features,
+    textbook,
+    without_averages,
+    without_expert,
+    without_margin,
+    without_silver,
+    without_soft,
+)
 
 from .suites import Step
 
@@ -68,48 +84,8 @@ def _rehearsed(base: Path, step: Step, pool: Path, *, column: bool) -> Config:
     )
 
 
-def low_rate(config: Config) -> None:
-    config["training"]["optimizer"]["learn_rate"]["initial_rate"] /= 10
-
-
-def textbook(config: Config) -> None:
-    """Honnibal 2017: silver as if it were gold, one to one, and nothing else."""
-    without_expert(config)
-    without_soft(config)
-    config["components"]["rehearsal"].update(ratio=1.0, regularizers={})
-
-
-def without_expert(config: Config) -> None:
-    config["initialize"]["components"]["rehearsal"]["expert"] = None
-
-
-def without_soft(config: Config) -> None:
-    config["components"]["rehearsal"]["soft"] = 0.0
-
-
-def without_l2sp(config: Config) -> None:
-    config["components"]["rehearsal"]["regularizers"] = {}
-
-
-def without_silver(config: Config) -> None:
-    config["components"]["rehearsal"]["ratio"] = 0.0
-
-
-def without_averages(config: Config) -> None:
-    config["training"]["optimizer"]["use_averages"] = False
-
-
-def frozen(*parts: str, rows: Optional[str] = None) -> ChangeT:
-    def change(config: Config) -> None:
-        freeze = {"@misc": "spacy-rehearse.Freeze.v1", "parts": parts, "rows": rows}
-        config["components"]["rehearsal"]["regularizers"] = {"freeze": freeze}
-
-    return change
-
-
-def pulled(config: Config) -> None:
-    l2sp = {"@misc": "spacy-rehearse.L2SP.v1", "strength": 10.0}
-    config["components"]["rehearsal"]["regularizers"] = {"l2sp": l2sp}
+def without_lean(config: Config) -> None:
+    config["initialize"]["components"]["rehearsal"]["expert"]["lean"] = 0.0
 
 
 def rival(factory: str) -> ChangeT:
@@ -120,13 +96,10 @@ def rival(factory: str) -> ChangeT:
     return change
 
 
-FROZEN_TOK2VEC = frozen("tok2vec")
-NEW_ROWS = frozen("tok2vec", "lower", rows="old")
-
 METHODS: Dict[str, Sequence[Callable]] = {
     "naive": (naive,),
     "naive-low-rate": (naive, low_rate),
-    "self-training": (in_place_no_pool, textbook, without_silver),
+    "self-training": (in_place_no_pool, completion_alone),
     "extendner": (in_place_no_pool, rival("extendner"), without_silver),
     "frozen-tok2vec-no-pool": (
         in_place_no_pool,
@@ -135,6 +108,9 @@ METHODS: Dict[str, Sequence[Callable]] = {
         FROZEN_TOK2VEC,
     ),
     "new-rows-no-pool": (in_place_no_pool, textbook, without_silver, NEW_ROWS),
+    "l2sp-no-pool": (in_place_no_pool, completion_alone, L2SP),
+    "ewc-no-pool": (in_place_no_pool, completion_alone, EWC),
+    "slow-tok2vec-no-pool": (in_place_no_pool, completion_alone, slow_features),
     "rehearsal-no-pool": (no_pool, without_expert, without_silver),
     "nlp-rehearse": (in_place, rival("nlp_rehearse")),
     "textbook": (in_place, textbook),
@@ -144,9 +120,12 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "rehearsal-without-expert": (rehearsed, without_expert),
     "rehearsal-without-silver": (rehearsed, without_expert, without_silver),
     "rehearsal-without-averages": (rehearsed, without_averages),
-    "distillation": (in_place, without_l2sp),
-    "distillation-l2sp": (in_place, pulled),
-    "distillation-without-soft": (in_place, without_l2sp, without_soft),
+    "rehearsal-without-margin": (rehearsed, without_margin),
+    "rehearsal-without-lean": (rehearsed, without_lean),
+    "distillation": (in_place, UNREGULARIZED),
+    "distillation-l2sp": (in_place, L2SP),
+    "distillation-ewc": (in_place, EWC),
+    "distillation-without-soft": (in_place, UNREGULARIZED, without_soft),
     "joint": (joint,),
 }
 # Made of the naive run's pipeline and the base, without training.

@@ -58,7 +58,13 @@ class ExtendNER(Rehearsal):
         return losses
 
 
-CONFIG = {"component": "ner", "ratio": 1.0, "soft": 0.0, "regularizers": {}}
+CONFIG = {
+    "component": "ner",
+    "ratio": 1.0,
+    "soft": 0.0,
+    "margin": 0.0,
+    "regularizers": {},
+}
 
 
 def register(factory: str, rival: Type[Rehearsal]) -> None:
@@ -71,6 +77,7 @@ def register(factory: str, rival: Type[Rehearsal]) -> None:
         component: str,
         ratio: float,
         soft: float,
+        margin: float,
         regularizers: Dict[str, Any],
     ) -> Rehearsal:
         return rival(
@@ -79,6 +86,7 @@ def register(factory: str, rival: Type[Rehearsal]) -> None:
             component=component,
             ratio=ratio,
             soft=soft,
+            margin=margin,
             regularizers=regularizers,
         )
 

@@ -4,12 +4,14 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
+from .expert import DEFAULT_EXPERT
 from .teacher import Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
 # An expert has a fold of the gold of its own.
-MOST_EXPERT = {"n_experts": 5, "max_passes": 1000}
+MOST_EXPERT = {"n_experts": 5, "max_passes": 1000, "lean": 20}
 MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
+LEAST = {"lean": 0}  # of the others, 1
 MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
@@ -19,7 +21,7 @@ def check_settings(
     soft: float,
     margin: float,
     heldout: float,
-    expert: Optional[Mapping[str, int]],
+    expert: Optional[Mapping[str, Any]],
     column: Optional[Mapping[str, int]],
 ) -> None:
     """Raise a ValueError if a number is out of its range."""
@@ -44,7 +46,7 @@ def check_settings(
             "the pool, above 0 and below 1"
         )
     if expert is not None:
-        _check_block("expert", expert, MOST_EXPERT)
+        _check_block("expert", {**DEFAULT_EXPERT, **expert}, MOST_EXPERT)
     if column is not None:
         _check_block("column", column, MOST_COLUMN)
 
@@ -80,7 +82,7 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
 
 
 def _check_block(
-    name: str, settings: Mapping[str, int], most: Mapping[str, int]
+    name: str, settings: Mapping[str, Any], most: Mapping[str, int]
 ) -> None:
     where = f"[initialize.components.rehearsal.{name}]"
     without = (
@@ -91,9 +93,11 @@ def _check_block(
             f"{where} holds {sorted(settings)}: expected {sorted(most)}; {without}"
         )
     for key, limit in most.items():
-        if not 1 <= settings[key] <= limit:
+        least = LEAST.get(key, 1)
+        if not least <= settings[key] <= limit:
             raise ValueError(
-                f"{where} {key} is {settings[key]}: expected 1 to {limit}; {without}"
+                f"{where} {key} is {settings[key]}: expected {least} to {limit}; "
+                f"{without}"
             )
 
 

@@ -144,7 +144,7 @@ class Rehearsal(Pipe):
         labels: Optional[List[str]] = None,
         heldout: float = 0.1,
         cache: Optional[str] = ".rehearsal_cache",
-        expert: Optional[Dict[str, int]] = DEFAULT_EXPERT,
+        expert: Optional[Dict[str, Any]] = DEFAULT_EXPERT,
         column: Optional[Dict[str, int]] = DEFAULT_COLUMN,
         memory: Optional[Dict[str, Any]] = None,
     ) -> None:
@@ -161,9 +161,10 @@ class Rehearsal(Pipe):
             by; never trained on.
         cache (Optional[str]): Folder in which silver is kept for the next run. None
             to keep it in memory.
-        expert (Optional[Dict[str, int]]): `n_experts` copies of the teacher learn the
+        expert (Optional[Dict[str, Any]]): `n_experts` copies of the teacher learn the
             gold alone, in at most `max_passes` passes, and find the new labels in the
-            pool. None for no expert.
+            pool. What they would find if the new labels' scores were higher by `lean`
+            is missing there. None for no expert.
         column (Optional[Dict[str, int]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`,
             and `hidden` units; the base's weights are frozen. None to let all weights

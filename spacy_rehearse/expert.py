@@ -26,11 +26,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
 
+from .distillation import can_distil
 from .listeners import only_listener, upstream_of
+from .margin import raise_scores
 from .scorer import entity_prf
 from .teacher import Entity, predict_entities
 
-DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6}
+DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": 0.0}
 FOLD = 0.2  # share of the gold that an expert is stopped by
 PATIENCE = 2  # passes without a better score on it
 BATCH_WORDS = 500
@@ -46,6 +48,7 @@ class Expert(NamedTuple):
     score (PRFScore): How well it does on its held-out fold.
     n_passes (int): After how many passes over the gold it did so.
     heldout (Sequence[Doc]): The fold.
+    lean (float): By how much new labels' scores are raised to find what may be one.
     """
 
     nlp: Language
@@ -53,13 +56,15 @@ class Expert(NamedTuple):
     score: PRFScore
     n_passes: int
     heldout: Sequence[Doc] = ()
+    lean: float = 0.0
 
 
 class Findings(NamedTuple):
     """What experts say of a text.
 
     certain (Sequence[Entity]): What all of them call by a new label.
-    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable.
+    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable, and
+        what they would if they leaned towards new labels.
     """
 
     certain: Sequence[Entity]
@@ -124,6 +129,7 @@ def train_experts(
     *,
     n_experts: int,
     max_passes: int,
+    lean: float,
     learn_rate: float,
     seed: int,
 ) -> List[Expert]:
@@ -135,6 +141,7 @@ def train_experts(
     labels (Collection[str]): The new labels.
     n_experts (int): How many experts, at most as many as there are folds.
     max_passes (int): The most passes over the gold.
+    lean (float): By how much they raise new labels' scores to find what may be one.
     learn_rate (float): The learning rate.
     seed (int): Seed of folds and order.
     RETURNS (List[Expert]): The experts. None if the gold is a single text.
@@ -152,7 +159,7 @@ def train_experts(
             learn_rate=learn_rate,
             seed=seed + number,
         )
-        experts.append(expert)
+        experts.append(expert._replace(lean=lean))
     return experts
 
 
@@ -183,12 +190,34 @@ def find(
     RETURNS (List[Findings]): What they agree on in each text, and what not.
     """
     answers = [list(map(set, find_alone(expert, texts, labels))) for expert in experts]
+    leaning = [
+        list(map(set, find_leaning(expert, texts, labels))) for expert in experts
+    ]
     reliable = all(expert.score.precision >= RELIABLE for expert in experts)
     findings = []
-    for sets in zip(*answers, strict=True):
+    for sets, more in zip(
+        zip(*answers, strict=True), zip(*leaning, strict=True), strict=True
+    ):
         agreed = set.intersection(*sets) if reliable else set()
-        findings.append(Findings(sorted(agreed), sorted(set.union(*sets) - agreed)))
+        doubtful = set.union(*sets, *more) - agreed
+        findings.append(Findings(sorted(agreed), sorted(doubtful)))
     return findings
+
+
+def find_leaning(
+    expert: Expert, texts: Sequence[str], labels: Collection[str]
+) -> List[List[Entity]]:
+    """RETURNS (List[List[Entity]]): What an expert would call by a new label if it
+    leaned towards them. Where gold is scarce it misses most, and says `O` for it.
+    """
+    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1])
+    if not expert.lean or not can_distil(pipe):
+        return [[] for _ in texts]
+    raise_scores(pipe, labels, expert.lean)
+    try:
+        return find_alone(expert, texts, labels)
+    finally:
+        raise_scores(pipe, labels, -expert.lean)
 
 
 def find_alone(

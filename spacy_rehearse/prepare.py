@@ -31,7 +31,7 @@ from .cache import SilverCache
 from .column import add_column, can_grow, n_columns
 from .completion import place_entities
 from .distillation import can_distil
-from .expert import Expert, train_experts
+from .expert import DEFAULT_EXPERT, Expert, train_experts
 from .fisher import estimate_fisher, pack, unpack
 from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels
@@ -84,7 +84,7 @@ class Settings(NamedTuple):
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
     heldout (float): Share of the pool to hold out.
     cache (Optional[str]): Folder of the silver cache. None to keep silver in memory.
-    expert (Optional[Mapping[str, int]]): Settings of the experts. None for no expert.
+    expert (Optional[Mapping[str, Any]]): Settings of the experts. None for no expert.
     column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
         weights learn.
     memory (Optional[Mapping[str, Any]]): Settings of the memory. None for none.
@@ -102,7 +102,7 @@ class Settings(NamedTuple):
     labels: Optional[Sequence[str]]
     heldout: float
     cache: Optional[str]
-    expert: Optional[Mapping[str, int]]
+    expert: Optional[Mapping[str, Any]]
     column: Optional[Mapping[str, int]]
     memory: Optional[Mapping[str, Any]]
     regularized: bool
@@ -393,7 +393,7 @@ def _experts(
         labels,
         learn_rate=TRANSFORMER_LEARN_RATE if transformer else LEARN_RATE,
         seed=seed,
-        **how.expert,
+        **{**DEFAULT_EXPERT, **how.expert},
     )
 
 

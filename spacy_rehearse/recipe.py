@@ -28,6 +28,7 @@ WARMUP_STEPS = 50
 # the start, help there. Where there is more, the pull costs the new label.
 SCARCE_WORDS = 20_000
 PULL = 10.0  # strength of L2-SP
+LEAN = 6.0  # the experts miss most then, too: what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; where gold is plenty, they only flood
 
 
@@ -82,7 +83,7 @@ def training_length(n_words: int) -> Dict[str, int]:
     }
 
 
-def expert_settings(n_words: int) -> Dict[str, int]:
+def expert_settings(n_words: int) -> Dict[str, Any]:
     """Choose how long experts may train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
@@ -90,7 +91,8 @@ def expert_settings(n_words: int) -> Dict[str, int]:
         stop before, when held-out gold is at its best.
     """
     passes = round(EXPERT_WORDS / n_words)
-    return {"n_experts": 2, "max_passes": min(max(passes, 3), 12)}
+    lean = LEAN if n_words < SCARCE_WORDS else 0.0
+    return {"n_experts": 2, "max_passes": min(max(passes, 3), 12), "lean": lean}
 
 
 def dropout(n_words: int) -> float:
