@@ -129,9 +129,9 @@ def train_experts(
     *,
     n_experts: int,
     max_passes: int,
-    lean: float,
     learn_rate: float,
     seed: int,
+    lean: float = 0.0,
 ) -> List[Expert]:
     """Train experts, each with another fold of the gold held out.
 
@@ -141,9 +141,9 @@ def train_experts(
     labels (Collection[str]): The new labels.
     n_experts (int): How many experts, at most as many as there are folds.
     max_passes (int): The most passes over the gold.
-    lean (float): By how much they raise new labels' scores to find what may be one.
     learn_rate (float): The learning rate.
     seed (int): Seed of folds and order.
+    lean (float): By how much they raise new labels' scores to find what may be one.
     RETURNS (List[Expert]): The experts. None if the gold is a single text.
     """
     experts = []

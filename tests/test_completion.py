@@ -50,6 +50,14 @@ def test_completion_gold_wins_and_the_rest_of_a_cut_entity_becomes_missing():
     assert counts == (1, 1, 0)
 
 
+def test_completion_articles_and_punctuation_of_a_cut_entity_are_outside():
+    words = ["in", "the", "Social", "Party", "(", "Rome", ")"]
+    doc = Doc(NLP.vocab, words=words)
+    doc.set_ents([spacy.tokens.Span(doc, 2, 4, label="GADGET")], default="outside")
+    complete(doc, [entity(doc, 1, 7, "ORG")], NEW)
+    assert [t.ent_iob_ for t in doc] == ["O", "O", "B", "I", "O", "", "O"]
+
+
 def test_completion_never_fills_in_a_label_that_the_gold_is_authority_for():
     doc = make_doc([(0, 1, "ORG")])
     complete(doc, [entity(doc, 3, 5, "ORG"), entity(doc, 6, 7, "PERSON")], ("ORG",))

@@ -186,6 +186,30 @@ def test_component_freezes_what_a_regularizer_freezes(base, corpus):
         assert moved == (part == "lower")
 
 
+def test_component_lets_outside_learn_where_the_base_hides_the_new_label(
+    base, corpus, capfd
+):
+    for n_hidden in (0, 8):
+        nlp = spacy.load(base)
+        doc = nlp.make_doc("made the firm Acme Corp and the device Zoomer X late .")
+        doc.set_ents([doc.char_span(19, 23, "GADGET")])  # "Corp"
+        hidden = Example(nlp.make_doc(doc.text), doc)
+        rehearsal = nlp.add_pipe("rehearsal", first=True)
+        examples = list(Corpus(corpus / "train.spacy")(nlp)) + [hidden] * n_hidden
+        rehearsal.initialize(
+            lambda examples=examples: examples,
+            nlp=nlp,
+            teacher=str(base),
+            pool=create_raw_text_v1(corpus / "pool.jsonl"),
+            cache=None,
+            expert=None,
+        )
+        share = rehearsal.session.about["settings"]["hidden"]
+        assert (share > 0.05) == bool(n_hidden)
+        told = "begin inside one of the teacher's" in capfd.readouterr().err
+        assert told == bool(n_hidden)
+
+
 def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus):
     nlp = spacy.load(base)
     nlp.add_pipe("rehearsal", first=True)

@@ -120,6 +120,24 @@ def test_expert_that_errs_on_held_out_gold_is_certain_of_nothing(monkeypatch):
     assert found.certain == [] and found.doubtful == [A]
 
 
+def test_expert_that_leans_doubts_what_it_would_miss(experts):
+    texts = [text for text, _ in make_texts(60, ("GADGET",), seed=8)]
+    upright = find(experts, texts, ("GADGET",))
+    leaning = [expert._replace(lean=8.0) for expert in experts]
+    before = [expert.nlp.get_pipe("ner").model.to_bytes() for expert in experts]
+    findings = find(leaning, texts, ("GADGET",))
+    after = [expert.nlp.get_pipe("ner").model.to_bytes() for expert in experts]
+    assert [x.certain for x in findings] == [x.certain for x in upright]
+    assert all(
+        set(one.doubtful) <= set(other.doubtful)
+        for one, other in zip(upright, findings, strict=True)
+    )
+    assert (
+        count(findings, [()] * 60)["doubtful"] > count(upright, [()] * 60)["doubtful"]
+    )
+    assert len(before[0]) == len(after[0])
+
+
 def test_expert_counts_what_the_teacher_contests():
     findings = [Findings([A, B], [C]), Findings([], [A])]
     entities = [[(2, 4, "PERSON")], [(0, 4, "ORG")]]
