@@ -16,7 +16,7 @@ from wasabi import Printer
 
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
-from .evaluate import evaluate_student
+from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
 from .margin import raise_scores
@@ -118,6 +118,7 @@ class Rehearsal(Pipe):
         self.counts: Counter = Counter()  # what became of the gold
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
+        self.best_labels: List[LabelScore] = []  # at the best checkpoint
         self.unsaved_score = False
         self._compared = self._warned = self._lowered = False
         self._losses: Optional[Dict[str, float]] = None
@@ -302,8 +303,10 @@ class Rehearsal(Pipe):
         """
         if self.session is None:
             return dict.fromkeys(SCORE_WEIGHTS)
-        self.scores = evaluate_student(self.nlp, self.session, list(examples))
-        self.best_score = max(self.best_score, self.scores["rehearsal_score"] or 0.0)
+        self.scores, labels = evaluate_student(self.nlp, self.session, list(examples))
+        score = self.scores["rehearsal_score"] or 0.0
+        if not self.best_labels or score > self.best_score:
+            self.best_score, self.best_labels = score, labels
         self.unsaved_score = True
         return dict(self.scores)
 

@@ -1,8 +1,9 @@
 """Evaluation of the student: on gold dev, and on held-out silver."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from spacy.language import Language
+from spacy.scorer import PRFScore
 from spacy.training import Example
 
 from . import scorer
@@ -11,16 +12,33 @@ from .session import Session
 from .teacher import predict_entities, required_pipes
 
 
+class LabelScore(NamedTuple):
+    """How one label fares.
+
+    label (str): The label.
+    kept (Optional[PRFScore]): Agreement with the teacher on held-out pool text. None
+        for a new label.
+    before (Optional[float]): F of the teacher on dev. None if dev does not mark it.
+    after (Optional[float]): F of the student on dev.
+    """
+
+    label: str
+    kept: Optional[PRFScore]
+    before: Optional[float]
+    after: Optional[float]
+
+
 def evaluate_student(
     nlp: Language, session: Session, examples: List[Example]
-) -> Dict[str, Optional[float]]:
+) -> Tuple[Dict[str, Optional[float]], List[LabelScore]]:
     """Compute all rehearsal scores.
 
     nlp (Language): The student.
     session (Session): The training run.
     examples (List[Example]): The gold dev set, with the student's predictions.
-    RETURNS (Dict[str, Optional[float]]): The scores. Old F and backward transfer are
-        None unless the dev set holds old labels.
+    RETURNS (Tuple[Dict[str, Optional[float]], List[LabelScore]]): The scores, of which
+        old F and backward transfer are None unless the dev set holds old labels; and
+        what is known of each label.
     """
     texts = [item.text for item in session.heldout]
     pipes = required_pipes(nlp, session.teacher.component, session.annotating)
@@ -30,23 +48,39 @@ def evaluate_student(
     new_f = scorer.entity_prf(examples, session.labels).fscore
     retention = scorer.agreement(kept)
     n_words = sum(item.n_words for item in session.heldout)
-    return {
+    was = _as_teacher(session, examples)
+    scores = {
         "rehearsal_score": scorer.harmonic_mean(new_f, retention),
         "rehearsal_new_f": new_f,
         "rehearsal_retention": retention,
         "rehearsal_flood": scorer.flood(predicted, session.labels, n_words),
-        **_score_old_labels(session, examples),
+        **_score_old_labels(session, examples, was),
     }
+    marked = {ent.label_ for eg in examples for ent in eg.reference.ents}
+    by_label = [
+        LabelScore(
+            label,
+            None if label in session.labels else _agreement(predicted, silver, label),
+            scorer.entity_prf(was, [label]).fscore if label in marked else None,
+            scorer.entity_prf(examples, [label]).fscore if label in marked else None,
+        )
+        for label in (*session.old_labels, *session.labels)
+    ]
+    return scores, by_label
+
+
+def _agreement(predicted, silver, label: str) -> PRFScore:
+    return scorer.silver_prf(predicted, silver, [label])
 
 
 def _score_old_labels(
-    session: Session, examples: List[Example]
+    session: Session, examples: List[Example], was: List[Example]
 ) -> Dict[str, Optional[float]]:
     labels = scorer.old_labels_in(examples, session.old_labels)
     if not labels:
         return {"rehearsal_old_f": None, "rehearsal_bwt": None}
     after = scorer.entity_prf(examples, labels).fscore
-    before = scorer.entity_prf(_as_teacher(session, examples), labels).fscore
+    before = scorer.entity_prf(was, labels).fscore
     return {"rehearsal_old_f": after, "rehearsal_bwt": after - before}
 
 

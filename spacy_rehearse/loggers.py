@@ -7,6 +7,9 @@ from typing import IO, Any, Callable, Dict, Optional, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import registry
+from wasabi import table
+
+from .scorer import agreement
 
 LogStepT = Callable[[Optional[Dict[str, Any]]], None]
 LoggerT = Callable[[Language, IO, IO], Tuple[LogStepT, Callable[[], None]]]
@@ -28,15 +31,19 @@ def create_console_logger_v1(
     progress_bar: Optional[str] = None,
     console_output: bool = True,
     output_file: Optional[Union[str, Path]] = None,
+    also: Optional[LoggerT] = None,
 ) -> LoggerT:
     """Create spaCy's console logger, with short names for the rehearsal scores.
 
     Flood is shown as it is, in new entities per 1,000 words, where spaCy multiplies
-    every score by 100. The loss on silver stands under its own name.
+    every score by 100. The loss on silver stands under its own name. When the training
+    is over, it shows for each label what was kept and what was learnt.
 
     progress_bar (Optional[str]): Show a progress bar over "train" or "eval" steps.
     console_output (bool): Whether to print at all.
     output_file (Optional[Union[str, Path]]): Also write the log as JSONL.
+    also (Optional[Callable]): Another logger, e.g. spacy.WandbLogger.v5, which gets all
+        scores under their full names.
     RETURNS (Callable): The logger, as spacy.ConsoleLogger.v3.
     """
     spacys_own = registry.loggers.get("spacy.ConsoleLogger.v3")(
@@ -47,14 +54,56 @@ def create_console_logger_v1(
 
     def setup(nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr):
         names = {name: short_name(nlp, name) for name in nlp.pipe_names}
-        log_step, finalize = spacys_own(_as_shown(nlp, names), stdout, stderr)
+        log_step, close = spacys_own(_as_shown(nlp, names), stdout, stderr)
+        log_also, close_also = also(nlp, stdout, stderr) if also else (_ignore, _ignore)
 
         def log(info: Optional[Dict[str, Any]]) -> None:
             log_step(None if info is None else shorten(info, names))
+            log_also(info)
+
+        def finalize() -> None:
+            close()
+            close_also()
+            if console_output:
+                stdout.write(_label_table(nlp))
 
         return log, finalize
 
     return setup
+
+
+def _ignore(*_: Any) -> None:
+    """Log nothing."""
+
+
+def _label_table(nlp: Language) -> str:
+    """RETURNS (str): What was kept and learnt, label by label, at the best checkpoint.
+    Empty if nothing was scored.
+    """
+    pipes = (p for n, p in nlp.pipeline if nlp.get_pipe_meta(n).factory == FACTORY)
+    labels = getattr(next(pipes, None), "best_labels", [])
+    if not labels:
+        return ""
+    titles = ("Label", "Entities", "Kept", "F before", "F after")
+    rows = [
+        (
+            x.label,
+            str(x.kept.tp + x.kept.fn) if x.kept else "new",
+            _percent(agreement(x.kept)) if x.kept else "",
+            _percent(x.before),
+            _percent(x.after),
+        )
+        for x in labels
+    ]
+    told = table(rows, header=titles, divider=True, aligns=("l", "r", "r", "r", "r"))
+    return (
+        f"\nAt the best checkpoint. Kept: agreement with the teacher on held-out pool "
+        f"text. F: on dev\n{told}\n"
+    )
+
+
+def _percent(value: Optional[float]) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
 
 
 def short_name(nlp: Language, name: str) -> str:

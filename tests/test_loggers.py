@@ -4,7 +4,9 @@ import json
 import pytest
 import spacy
 from spacy.cli.train import train
+from spacy.scorer import PRFScore
 
+from spacy_rehearse.evaluate import LabelScore
 from spacy_rehearse.loggers import create_console_logger_v1
 
 from .util import quick_config
@@ -49,3 +51,34 @@ def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
     assert logged["scores"]["new_f"] == 50 and logged["scores"]["retention"] == 100
     assert logged["losses"] == {"silver": 3.0}
     assert info["other_scores"] is scores and scores["rehearsal_flood"] == 2.5
+
+
+def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
+    nlp = spacy.blank("en")
+    rehearsal = nlp.add_pipe("rehearsal")
+    nlp.config["training"].update(max_steps=1, eval_frequency=1)
+    rehearsal.best_labels = [
+        LabelScore("ORG", PRFScore(tp=9, fn=1), 0.8, 0.75),
+        LabelScore("GADGET", None, None, 0.5),
+    ]
+    heard = []
+
+    def another(nlp, stdout, stderr):
+        return heard.append, lambda: heard.append("closed")
+
+    out = io.StringIO()
+    log, finalize = create_console_logger_v1(also=another)(nlp, out, out)
+    info = {
+        "epoch": 0,
+        "step": 0,
+        "score": 0.66,
+        "losses": {"rehearsal": 3.0},
+        "other_scores": {"rehearsal_new_f": 0.5},
+    }
+    for step in (None, info):
+        log(step)
+    finalize()
+    assert heard == [None, info, "closed"]
+    told = [line.split() for line in out.getvalue().splitlines()]
+    assert ["ORG", "10", "94.7", "80.0", "75.0"] in told
+    assert ["GADGET", "new", "50.0"] in told
