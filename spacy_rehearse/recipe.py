@@ -14,7 +14,7 @@ RATIO = 1.0
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
-FEWEST_STEPS, MOST_STEPS = 300, 20_000
+FEWEST_STEPS, MOST_STEPS = 150, 20_000
 EXPERT_WORDS = 150_000  # of gold, again and again
 EVALUATIONS = 10  # during the training
 PATIENCE = 0.4  # share of the training without a better checkpoint
@@ -29,7 +29,7 @@ WARMUP_STEPS = 50
 SCARCE_WORDS = 20_000
 PULL = 10.0  # strength of L2-SP
 LEAN = 6.0  # the experts miss most then, too: what they may have missed is no `O`
-MARGIN = 1.5  # new labels are found more often; where gold is plenty, they only flood
+MARGIN = 1.0  # new labels are found more often; where gold is plenty, they only flood
 
 
 class GoldSize(NamedTuple):
@@ -74,7 +74,7 @@ def training_length(n_words: int) -> Dict[str, int]:
     """
     steps = EPOCHS * math.ceil(n_words / GOLD_WORDS)
     steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
-    frequency = max(25, round(steps / EVALUATIONS / 25) * 25)
+    frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
     steps = frequency * math.ceil(steps / frequency)
     return {
         "max_steps": steps,
