@@ -65,12 +65,12 @@ def in_place(base: Path, step: Step) -> Config:
 
 
 def no_pool(base: Path, step: Step) -> Config:
-    """Only the gold's own texts, labelled by the teacher: the pool is the gold."""
-    return _rehearsed(base, step, step.folder / "train.spacy", column=True)
+    """No raw text: the dev set's texts stand for the pool, to choose a checkpoint by."""
+    return _rehearsed(base, step, step.folder / "dev.spacy", column=True)
 
 
 def in_place_no_pool(base: Path, step: Step) -> Config:
-    return _rehearsed(base, step, step.folder / "train.spacy", column=False)
+    return _rehearsed(base, step, step.folder / "dev.spacy", column=False)
 
 
 def _rehearsed(base: Path, step: Step, pool: Path, *, column: bool) -> Config:

@@ -1,6 +1,9 @@
+import json
+
 import pytest
 import spacy
 from spacy.cli._util import app
+from spacy.tokens import DocBin
 from thinc.api import Adam
 from typer.testing import CliRunner
 
@@ -109,3 +112,32 @@ def test_interpolate_command_with_a_bad_alpha_writes_nothing(pair, tmp_path):
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 1 and "alpha is 7.0: expected 0" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
+    docs = make_docs(spacy.blank("en"), 60, ("PERSON", "ORG", "GADGET"), seed=6)
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    out, page = tmp_path / "best", tmp_path / "sweep.html"
+    args = ["rehearse", "interpolate", *map(str, pair), str(out)]
+    args += ["--sweep", str(tmp_path / "dev.spacy"), "--html", str(page), "--json"]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    alphas = [point["alpha"] for point in told["points"]]
+    assert alphas == pytest.approx([x / 10 for x in range(11)])
+    assert told["points"][0]["learnt"] == 0.0  # the base
+    worst = min(point["kept"] for point in told["points"])
+    assert told["points"][0]["kept"] > worst
+    assert spacy.load(out).meta["interpolated"]["alpha"] == told["best"]
+    assert "<polyline" in page.read_text()
+
+
+def test_interpolate_sweep_needs_something_to_see_what_is_kept_by(pair, tmp_path):
+    docs = make_docs(spacy.blank("en"), 9, ("GADGET",), seed=6)
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    args = ["rehearse", "interpolate", *map(str, pair), str(tmp_path / "x")]
+    done = CliRunner().invoke(app, [*args, "--sweep", str(tmp_path / "dev.spacy")])
+    assert done.exit_code == 1 and "--pool" in done.output
+    for given in ([], ["--sweep", "x.spacy", "--alpha", "0.5"]):
+        assert CliRunner().invoke(app, [*args, *given]).exit_code == 1
+    assert not (tmp_path / "x").exists()

@@ -1,15 +1,42 @@
 """`python -m spacy rehearse interpolate`."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
 
+import typer
 from spacy.cli._util import Arg, Opt
+from spacy.language import Language
+from tqdm import tqdm
 from wasabi import msg
 
+from ..cache import write_whole
+from ..corpus import create_raw_text_v1
+from ..forgetting import compare_pipelines, read_docs
 from ..interpolate import interpolate
+from ..report.chart import chart
+from ..report.page import render
+from ..scorer import harmonic_mean
 from ..teacher import load_pipeline
 from . import rehearse_cli
-from ._fail import fail_on, require_free
+from ._fail import fail_on, require, require_free
+
+STEPS = 10  # of a sweep
+
+
+class Point(NamedTuple):
+    """A point of a sweep.
+
+    alpha (float): From 0, the base, to 1, the student.
+    learnt (float): F of the new labels.
+    kept (float): F of the old labels against gold or, where that marks none, agreement
+        with the base.
+    """
+
+    alpha: float
+    learnt: float
+    kept: float
 
 
 @rehearse_cli.command("interpolate")
@@ -17,29 +44,56 @@ def interpolate_cli(
     base: str = Arg(..., help="The original pipeline: an installed package or a path"),
     student: str = Arg(..., help="The pipeline that was fine-tuned from it"),
     output_dir: Path = Arg(..., help="Where to save the pipeline between them"),
-    alpha: float = Opt(
-        0.5, "--alpha", "-a", help="From 0, the base, to 1, the student"
+    alpha: Optional[float] = Opt(
+        None, "--alpha", "-a", help="From 0, the base, to 1, the student"
     ),
+    sweep: Optional[Path] = Opt(
+        None,
+        "--sweep",
+        "-s",
+        help="Annotated texts (.spacy) to choose alpha by: the best of eleven",
+    ),
+    pool: Optional[List[Path]] = Opt(
+        None,
+        "--pool",
+        "-p",
+        help="Raw text for the sweep, to see what is kept. Needed unless the annotated texts mark old labels, too. Repeatable",
+    ),
+    limit: int = Opt(1000, "--limit", "-l", help="At most so many texts of the pool"),
+    html: Optional[Path] = Opt(None, "--html", help="File for a chart of the sweep"),
     component: str = Opt(
         "ner", "--component", "-c", help="Name of the recogniser that learnt"
     ),
-    force: bool = Opt(False, "--force", "-F", help="Overwrite the output folder"),
+    as_json: bool = Opt(False, "--json", "-J", help="Print the sweep as JSON"),
+    force: bool = Opt(False, "--force", "-F", help="Overwrite the output"),
 ):
     """
     Save a pipeline whose weights are between a base's and its student's (WiSE-FT): a
     dial between what was known and what was learnt, after the training. Base and
     student stay as they are.
 
-    Example:
+    Examples: a pipeline nearer to the student, and the best on the dev set.
 
         python -m spacy rehearse interpolate en_core_web_sm training/model-best
         training/between --alpha 0.7
+
+        python -m spacy rehearse interpolate en_core_web_sm training/model-best
+        training/between --sweep dev.spacy --pool pool.jsonl --html sweep.html
     """
     require_free(output_dir, force)
+    for path in [*([sweep] if sweep else []), *(pool or [])]:
+        require(path)
+    if html is not None:
+        require_free(html, force)
+    if (alpha is None) == (sweep is None):
+        msg.fail("Give either --alpha or --sweep", exits=1)
     with fail_on(ValueError, OSError):
-        before = load_pipeline(base, "base", "BASE")
-        between = load_pipeline(student, "student", "STUDENT")
-        n_moved = interpolate(before, between, component, alpha)
+        if sweep is not None:
+            points = _sweep(base, student, component, sweep, pool or [], limit)
+            alpha = max(points, key=lambda x: (harmonic_mean(*x[1:]), x.alpha)).alpha
+            _tell(points, alpha, as_json, html)
+        assert alpha is not None
+        before, between, n_moved = _between(base, student, component, alpha)
         # Scores of the student are not those of what is between.
         between.meta["performance"] = {}
         between.meta.pop("spacy_rehearse", None)
@@ -49,7 +103,81 @@ def interpolate_cli(
         if output_dir.is_dir():
             shutil.rmtree(output_dir)
         half.rename(output_dir)
+    if as_json:
+        return
     if not n_moved:
         msg.warn("Base and student have the same weights: alpha makes no difference")
     msg.good(f"Saved the pipeline at {alpha:g} between base and student")
     msg.text(str(output_dir))
+
+
+def _between(base: str, student: str, component: str, alpha: float):
+    before = load_pipeline(base, "base", "BASE")
+    between = load_pipeline(student, "student", "STUDENT")
+    return before, between, interpolate(before, between, component, alpha)
+
+
+def _sweep(
+    base: str, student: str, component: str, data: Path, pool: List[Path], limit: int
+) -> List[Point]:
+    points = []
+    for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
+        before, between, _ = _between(base, student, component, step / STEPS)
+        points.append(
+            _point(before, between, component, step / STEPS, data, pool, limit)
+        )
+    return points
+
+
+def _point(
+    before: Language,
+    between: Language,
+    component: str,
+    alpha: float,
+    data: Path,
+    pool: List[Path],
+    limit: int,
+) -> Point:
+    texts = list(create_raw_text_v1(pool, limit=limit)(before)) if pool else []
+    gold = read_docs(data, before)
+    told = compare_pipelines(before, between, component, gold=gold, texts=texts)
+    figures = told.summary()
+    kept = figures["retention"] if figures["old_f"] is None else figures["old_f"]
+    learnt = figures["new_f"]
+    if learnt is None or kept is None:
+        raise ValueError(
+            f"{data} must mark the new labels {told.new}, and old ones, too, unless raw "
+            "text is given (--pool)"
+        )
+    return Point(alpha, learnt, kept)
+
+
+def _tell(
+    points: List[Point], best: float, as_json: bool, html: Optional[Path]
+) -> None:
+    titles = ("alpha", "learnt: F of the new labels", "kept")
+    rows = [[f"{x.alpha:g}", *(f"{100 * v:.1f}" for v in x[1:])] for x in points]
+    if as_json:
+        told = {"best": best, "points": [point._asdict() for point in points]}
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        msg.table(rows, header=titles, divider=True, aligns=("r", "r", "r"))
+    if html is None:
+        return
+    places: Dict[str, tuple] = {
+        f"{x.alpha:g}": (100 * x.learnt, 100 * x.kept) for x in points
+    }
+    page = render(
+        "sweep.html",
+        rows=[titles, *rows],
+        best=f"{best:g}",
+        chart=chart(
+            places,
+            title="What is kept against what is learnt, from base to student",
+            x_title=titles[1],
+            y_title=titles[2],
+            strong=[f"{best:g}"],
+            joined=True,
+        ),
+    )
+    write_whole(html, page.encode("utf8"))

@@ -1,0 +1,169 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.util import load_config
+from typer.testing import CliRunner
+
+from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.compare import do_run, finished, front, plan_runs
+from spacy_rehearse.methods import METHODS, method_config
+from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
+
+from .util import quick_config
+
+
+@pytest.fixture
+def config(base, corpus, workdir):
+    path = quick_config(
+        base,
+        corpus,
+        workdir / "config.cfg",
+        training__max_steps=60,
+        training__eval_frequency=30,
+        components__rehearsal__margin=1.0,
+    )
+    return load_config(path, interpolate=False)
+
+
+def test_methods_are_changes_to_the_users_config(config):
+    made = {name: method_config(config, name) for name in METHODS}
+    assert made["rehearsal"] == config
+    for name, other in made.items():
+        rehearses = "rehearsal" in other["nlp"]["pipeline"]
+        assert rehearses == METHODS[name].rehearses
+        assert other["training"]["max_steps"] == 60
+        assert other["training"]["batcher"] == config["training"]["batcher"]
+        assert other.interpolate()["corpora"] == config.interpolate()["corpora"]
+    initial = {
+        name: other.interpolate()["training"]["optimizer"]
+        for name, other in made.items()
+    }
+    rates = {
+        name: initial[name]["learn_rate"]["initial_rate"]
+        for name in ("naive", "naive-low-rate")
+    }
+    assert rates["naive-low-rate"] == pytest.approx(rates["naive"] / 10)
+    assert "multipliers" in initial["slow-tok2vec"]
+    parts = {
+        n: made[n]["components"]["rehearsal"] for n in made if METHODS[n].rehearses
+    }
+    assert parts["self-training"]["ratio"] == 0 and parts["textbook"]["ratio"] == 1
+    assert set(parts["ewc"]["regularizers"]) == {"ewc"}
+    assert not parts["distillation"]["regularizers"]
+
+
+def test_methods_that_do_not_exist_are_named(config):
+    with pytest.raises(
+        ValueError, match="no method 'magic': there are rehearsal, naive"
+    ):
+        method_config(config, "magic")
+    naive = method_config(config, "naive")
+    with pytest.raises(ValueError, match="has no rehearsal component"):
+        method_config(naive, "textbook")
+
+
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
+def test_compare_scores_a_run_and_knows_it_again(config, workdir):
+    runs = plan_runs(config, ["naive", "rehearsal"], [0, 1], workdir / "runs")
+    assert [(x.method, x.seed) for x in runs] == [
+        ("naive", 0), ("rehearsal", 0), ("naive", 1), ("rehearsal", 1),
+    ]  # fmt: skip
+    assert len({run.digest for run in runs}) == 4
+    naive = runs[0]
+    assert finished(naive) is None
+    scores = do_run(naive, config, None)
+    assert finished(naive) == scores
+    assert scores["new_f"] > 0.3 and scores["retention"] < 0.7
+    assert scores["old_f"] is None  # dev marks new labels only
+    assert spacy.load(workdir / "runs" / "naive-0").pipe_names == ["ner"]
+    config["training"]["max_steps"] = 10
+    (other,) = plan_runs(config, ["naive"], [0], workdir / "runs")
+    assert finished(other) is None
+
+
+SCORES = [
+    {"method": "a", "x": 0.5, "y": None},
+    {"method": "a", "x": 0.7, "y": None},
+    {"method": "b", "x": 0.9, "y": None},
+]
+MEASURES = (
+    Measure("x", lambda run: run["x"]),
+    Measure("y", lambda run: run["y"]),
+)
+
+
+def test_results_show_mean_and_spread_and_leave_out_what_is_not_known():
+    results = gather(SCORES, ["b", "a", "c"], MEASURES)
+    assert results == {"b": {"x": [0.9]}, "a": {"x": [0.5, 0.7]}}
+    rows = as_table(results, MEASURES)
+    assert rows == [["", "seeds", "x"], ["b", "1", "90.0"], ["a", "2", "60.0 ± 14.1"]]
+    assert as_markdown(rows).splitlines()[1] == "| --- | --- | --- |"
+
+
+point = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+@given(st.dictionaries(st.text("ab", min_size=1), point, min_size=1))
+def test_results_front_is_what_nothing_beats(points):
+    best = pareto_front(points)
+    assert best
+    for name, (x, y) in points.items():
+        beaten = any(a >= x and b >= y and (a, b) != (x, y) for a, b in points.values())
+        assert (name in best) != beaten
+
+
+def test_results_front_by_what_is_learnt_and_kept():
+    results = {
+        "naive": {"new F": [0.8], "retention": [0.1]},
+        "good": {"new F": [0.7, 0.8], "retention": [0.9]},
+        "worse": {"new F": [0.7], "retention": [0.8]},
+        "unknown": {"new F": [0.9]},
+    }
+    assert front(results) == ["naive", "good"]
+
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["--methods", "magic"], "no method 'magic'"),
+        (["--seeds", "one"], "invalid literal"),
+        (["--workers", "0"], "at least one"),
+        (["--test", "no.spacy"], "Can't find no.spacy"),
+    ],
+)
+def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):
+    args = ["compare", "config.cfg", "--output", "out", *args]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 1 and words in done.output
+    assert not (workdir / "out").exists()
+
+
+@pytest.mark.slow
+def test_compare_goes_on_after_an_interruption(config, workdir):
+    command = [sys.executable, "-m", "spacy", "rehearse", "compare", "config.cfg"]
+    command += ["--output", "out", "--methods", "naive,self-training", "--seeds", "0"]
+    first = workdir / "out" / "runs" / "naive-0.json"
+    process = subprocess.Popen(command, start_new_session=True)
+    for _ in range(600):
+        if first.exists():
+            break
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 1
+    before = first.stat().st_mtime
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert first.stat().st_mtime == before
+    told = json.loads(done.stdout)
+    assert set(told["results"]) == {"naive", "self-training"} and told["front"]
+    page = (workdir / "out" / "results.html").read_text()
+    assert "<svg" in page and "self-training" in page
+    assert "| naive | 1 |" in (workdir / "out" / "results.md").read_text()
