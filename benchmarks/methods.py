@@ -65,7 +65,7 @@ def in_place(base: Path, step: Step) -> Config:
 
 
 def no_pool(base: Path, step: Step) -> Config:
-    """No raw text: the dev set's texts stand for the pool, to choose a checkpoint by."""
+    """No raw text: dev stands for the pool, to choose a checkpoint by."""
     return _rehearsed(base, step, step.folder / "dev.spacy", column=True)
 
 

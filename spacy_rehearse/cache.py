@@ -6,7 +6,7 @@ import re
 import shutil
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Set
 
 import srsly
 
@@ -57,6 +57,12 @@ class SilverCache:
             if file.name == _file_name(key, data):
                 return data
         return None
+
+    def keys(self) -> Set[str]:
+        """RETURNS (Set[str]): The digests of all shards that are kept."""
+        if self.folder is None:
+            return set(self._memory)
+        return {file.name.rpartition("-")[0] for file in self.folder.glob("*.spacy")}
 
     def put(self, key: str, data: bytes, **about: Any) -> None:
         """Keep a shard. Its file appears whole or not at all.

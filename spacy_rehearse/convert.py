@@ -1,15 +1,23 @@
 """Conversion of gold from annotation tools to spaCy's binary format."""
 
 from collections import Counter
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training.converters import conll_ner_to_docs, iob_to_docs
 
 from .completion import place_entities, set_entities
+
+# spaCy's own converters, by the suffix of the file.
+COLUMNS: Dict[str, Callable] = {
+    ".conll": partial(conll_ner_to_docs, n_sents=1, no_print=True),
+    ".iob": partial(iob_to_docs, n_sents=1, no_print=True),
+}
 
 
 class Converted(NamedTuple):
@@ -32,11 +40,32 @@ class Converted(NamedTuple):
         return self.labels.total()
 
 
-def convert_prodigy(path: Path, nlp: Language) -> Converted:
-    """Convert Prodigy's JSONL ("text", "spans", "answer").
+def convert(path: Path, nlp: Language) -> Converted:
+    """Convert a file of annotation, whatever its format: Prodigy's JSONL, spaCy's
+    simple JSON of (text, {"entities": ...}), or columns of tokens and IOB tags, which
+    spaCy's own converters read.
 
     Texts are taken to be annotated in full for the labels in the file: what carries
     no span is `O`.
+
+    path (Path): The file. Its suffix tells the format.
+    nlp (Language): Its tokenizer is used.
+    RETURNS (Converted): The docs.
+    RAISES (ValueError): If the format is another or the file is damaged, naming the
+        line or record; or if there is nothing to convert.
+    """
+    if path.suffix == ".jsonl":
+        return convert_prodigy(path, nlp)
+    if path.suffix == ".json":
+        return _convert(_read_json(path), nlp, path)
+    if path.suffix in COLUMNS:
+        return _convert(_read_columns(path), nlp, path)
+    known = ", ".join([".jsonl", ".json", *COLUMNS])
+    raise ValueError(f"{path}: its suffix is none of {known}. Rename the file")
+
+
+def convert_prodigy(path: Path, nlp: Language) -> Converted:
+    """Convert Prodigy's JSONL ("text", "spans", "answer").
 
     path (Path): The file.
     nlp (Language): Its tokenizer is used.
@@ -44,14 +73,21 @@ def convert_prodigy(path: Path, nlp: Language) -> Converted:
     RAISES (ValueError): If a line is no such record, naming the line; or if there is
         nothing to convert.
     """
+    lines = ((f"line {n}", record) for n, record in _read_records(path))
+    return _convert(lines, nlp, path)
+
+
+def _convert(
+    records: Iterable[Tuple[str, Dict[str, Any]]], nlp: Language, path: Path
+) -> Converted:
     docs: List[Doc] = []
     problems: List[str] = []
     n_skipped = 0
-    for number, record in list(_read_records(path)):
+    for where, record in list(records):
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
-        doc, unplaced = _make_doc(nlp, record, f"{path.name}, line {number}")
+        doc, unplaced = _make_doc(nlp, record, f"{path.name}, {where}")
         docs.append(doc)
         problems += unplaced
     if not docs:
@@ -79,6 +115,43 @@ def split_off(docs: List[Doc], share: float) -> Tuple[List[Doc], List[Doc]]:
         return int.from_bytes(digest[:8], "big") < share * 2**64
 
     return [d for d in docs if not is_aside(d)], [d for d in docs if is_aside(d)]
+
+
+def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    try:
+        records = srsly.json_loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as e:
+        raise ValueError(f"{path}: not JSON ({e})") from e
+    if not isinstance(records, list):
+        raise ValueError(f"{path}: expected a list of [text, {{entities: ...}}]")
+    for number, record in enumerate(records, start=1):
+        try:
+            text, annotation = record
+            spans = annotation["entities"]
+            keys = ("start", "end", "label")
+            named = [dict(zip(keys, span, strict=True)) for span in spans]
+        except (KeyError, TypeError, ValueError) as e:
+            raise ValueError(
+                f"{path}, record {number}: expected [text, {{entities: [[start, end, "
+                f"label], ...]}}] ({e!r}). For spaCy 2's training JSON use `python -m "
+                "spacy convert`"
+            ) from e
+        if not isinstance(text, str):
+            raise ValueError(f"{path}, record {number}: the text is no string")
+        yield f"record {number}", {"text": text, "spans": named}
+
+
+def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    try:
+        docs = list(COLUMNS[path.suffix](path.read_text(encoding="utf-8-sig")))
+    except Exception as e:  # spaCy's converters raise what they meet
+        raise ValueError(f"{path}: spaCy can't read its columns ({e})") from e
+    for number, doc in enumerate((doc for doc in docs if len(doc)), start=1):
+        spans = [
+            {"start": e.start_char, "end": e.end_char, "label": e.label_}
+            for e in doc.ents
+        ]
+        yield f"text {number}", {"text": doc.text, "spans": spans}
 
 
 def _read_records(path: Path) -> Iterator[Tuple[int, Dict[str, Any]]]:

@@ -28,7 +28,7 @@ from .completion import place_entities, set_entities, tokens_of
 from .expert import NOTHING, Expert, Findings, find
 from .gold import mend_entities
 from .mentions import find_mentions
-from .teacher import Entity, Teacher, entities_of, run_pipes, zone
+from .teacher import BATCH_SIZE, Entity, Teacher, entities_of, run_pipes, zone
 
 ASKED_AT_ONCE = 10  # texts
 SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
@@ -79,6 +79,7 @@ def annotate(
     cache: SilverCache,
     *,
     shard_size: int = SHARD_SIZE,
+    batch_size: int = BATCH_SIZE,
     on_progress: Callable[[int], object] = lambda n_texts: None,
 ) -> Iterator[Shard]:
     """Label texts with the teacher, shard by shard; cached shards are not redone.
@@ -88,6 +89,7 @@ def annotate(
     cache (SilverCache): Where shards are kept. Each is written as soon as it is
         whole, so that an interrupted run goes on where it stopped.
     shard_size (int): Number of texts in a shard.
+    batch_size (int): Number of texts that go through the teacher's pipes at once.
     on_progress (Callable[[int], object]): Called with the size of each shard done.
     YIELDS (Shard): The shards, in the order of the texts.
     """
@@ -97,7 +99,7 @@ def annotate(
         silver = _read_whole(cache, key, teacher, len(batch))
         is_new = silver is None
         if silver is None:
-            data, silver = annotate_batch(batch, teacher)
+            data, silver = annotate_batch(batch, teacher, batch_size)
             cache.put(key, data, n_texts=len(batch))
         labels = Counter(label for item in silver for _, _, label in item.entities)
         on_progress(len(batch))
@@ -125,19 +127,20 @@ def read_shard(shard: Shard, teacher: Teacher, cache: SilverCache) -> List[Silve
 
 
 def annotate_batch(
-    texts: List[str], teacher: Teacher
+    texts: List[str], teacher: Teacher, batch_size: int = BATCH_SIZE
 ) -> Tuple[bytes, List[SilverText]]:
     """Label a batch of texts within one memory zone.
 
     texts (List[str]): The texts.
     teacher (Teacher): The teacher.
+    batch_size (int): Number of texts that go through its pipes at once.
     RETURNS (Tuple[bytes, List[SilverText]]): The labelled texts, as a DocBin to keep
         and as plain values.
     RAISES (ValueError): If its tokenizer does not keep the text.
     """
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
     with zone(teacher.nlp):
-        docs = run_pipes(teacher.nlp, teacher.pipes, texts)
+        docs = run_pipes(teacher.nlp, teacher.pipes, texts, batch_size)
         for text, doc in zip(texts, docs, strict=True):
             if doc.text != text:
                 raise ValueError(

@@ -121,16 +121,22 @@ def required_pipes(
     return [n for n in before if n in listened or n in annotating] + [component]
 
 
-def run_pipes(nlp: Language, pipes: Sequence[str], texts: Iterable[str]) -> List[Doc]:
+def run_pipes(
+    nlp: Language,
+    pipes: Sequence[str],
+    texts: Iterable[str],
+    batch_size: int = BATCH_SIZE,
+) -> List[Doc]:
     """Run only the named pipes. Call it inside `zone(nlp)`.
 
     nlp (Language): The pipeline.
     pipes (Sequence[str]): The pipes to run. They must not be disabled.
     texts (Iterable[str]): The texts.
+    batch_size (int): Number of texts that go through them at once.
     RETURNS (List[Doc]): The docs, in the order of the texts.
     """
     idle = [name for name in nlp.pipe_names if name not in pipes]
-    return list(nlp.pipe(texts, disable=idle, batch_size=BATCH_SIZE))
+    return list(nlp.pipe(texts, disable=idle, batch_size=batch_size))
 
 
 def predict_entities(

@@ -27,7 +27,9 @@ def annotated(monkeypatch):
     seen = []
     real = silver.annotate_batch
     monkeypatch.setattr(
-        silver, "annotate_batch", lambda texts, t: seen.extend(texts) or real(texts, t)
+        silver,
+        "annotate_batch",
+        lambda texts, *more: seen.extend(texts) or real(texts, *more),
     )
     return seen
 

@@ -5,6 +5,7 @@ import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spacy_rehearse import convert as module
 from spacy_rehearse.convert import convert_prodigy
 
 NLP = spacy.blank("en")
@@ -63,3 +64,69 @@ def test_convert_misaligned_and_overlapping_spans_are_listed(tmp_path):
 def test_convert_bad_records_name_the_line(tmp_path, record, words):
     with pytest.raises(ValueError, match=f"line 1.*{words}"):
         convert(tmp_path, record)
+
+
+def written(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf8")
+    return module.convert(path, NLP)
+
+
+names = st.lists(
+    st.sampled_from(["Ana", "met", "Bob", "Acme", "in", "Rome"]), min_size=1
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(names, min_size=1, max_size=4), data=st.data())
+def test_convert_every_format_gives_the_same(tmp_path, texts, data):
+    rows = [
+        [(word, data.draw(st.sampled_from(["O", "B-PER", "B-ORG"]))) for word in words]
+        for words in texts
+    ]
+    columns = "\n\n".join("\n".join(f"{w} x {t}" for w, t in row) for row in rows)
+    iob = "\n".join(" ".join(f"{w}|x|{t}" for w, t in row) for row in rows)
+    simple = []
+    for row in rows:
+        at, spans = 0, []
+        for word, tag in row:
+            if tag != "O":
+                spans.append([at, at + len(word), tag[2:]])
+            at += len(word) + 1
+        simple.append([" ".join(w for w, _ in row), {"entities": spans}])
+    told = [
+        [[(e.text, e.label_) for e in doc.ents] for doc in converted.docs]
+        for converted in (
+            written(tmp_path, "x.json", json.dumps(simple)),
+            written(tmp_path, "x.conll", columns + "\n"),
+            written(tmp_path, "x.iob", iob + "\n"),
+        )
+    ]
+    assert told[0] == told[1] == told[2]
+    assert told[0] == [[(w, t[2:]) for w, t in row if t != "O"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("x.csv", "a,b", "suffix is none of .jsonl, .json, .conll, .iob"),
+        ("x.json", "{", "not JSON"),
+        ("x.json", "{}", "expected a list"),
+        ("x.json", '[["a", {}]]', "record 1: expected"),
+        ("x.json", '[[1, {"entities": []}]]', "record 1: the text is no string"),
+        ("x.json", '[["a", {"entities": [[0, 1]]}]]', "record 1: expected"),
+        ("x.iob", "Ana|B-PER|x|y|z", "can't read its columns"),
+    ],
+)
+def test_convert_names_what_is_wrong(tmp_path, name, content, words):
+    with pytest.raises(ValueError, match=words):
+        written(tmp_path, name, content)
+
+
+def test_convert_lists_spans_that_are_not_on_tokens(tmp_path):
+    text = '[["Ana-Bob met", {"entities": [[0, 2, "PER"]]}]]'
+    converted = written(tmp_path, "x.json", text)
+    (problem,) = converted.problems
+    assert (
+        problem.startswith("x.json, record 1: PER within 0-") and not converted.labels
+    )

@@ -12,9 +12,10 @@ from wasabi import msg
 
 from ..cache import SilverCache, clear, write_whole
 from ..corpus import RawTextT, create_raw_text_v1
+from ..parallel import fill_cache
 from ..prepare import count_texts, made_by
 from ..silver import annotate
-from ..teacher import load_teacher
+from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli
 from ._fail import fail_on, require_free
 
@@ -35,6 +36,10 @@ def annotate_cli(
         Path(".rehearsal_cache"),
         "--cache",
         help="Silver cache: what is in it is not done again",
+    ),
+    n_process: int = Opt(1, "--n-process", "-n", help="Number of processes"),
+    batch_size: int = Opt(
+        BATCH_SIZE, "--batch-size", help="Texts that go through the pipes at once"
     ),
     clear_cache: Optional[Path] = Opt(
         None, "--clear", help="Empty this silver cache, and do nothing else"
@@ -66,7 +71,19 @@ def annotate_cli(
     with fail_on(ValueError, OSError):
         read = create_raw_text_v1(pool, skip_invalid=skip_invalid)
         try:
-            doc_bin, n_new = annotate_pool(base, read, component=component, cache=cache)
+            if n_process < 1 or batch_size < 1:
+                raise ValueError(
+                    f"--n-process is {n_process} and --batch-size is {batch_size}: "
+                    "expected at least 1"
+                )
+            doc_bin, n_new = annotate_pool(
+                base,
+                read,
+                component=component,
+                cache=cache,
+                n_process=n_process,
+                batch_size=batch_size,
+            )
         except KeyboardInterrupt:
             msg.fail(
                 f"Interrupted. What is labelled is kept in {cache}",
@@ -80,7 +97,13 @@ def annotate_cli(
 
 
 def annotate_pool(
-    base: str, read: RawTextT, *, component: str, cache: Path
+    base: str,
+    read: RawTextT,
+    *,
+    component: str,
+    cache: Path,
+    n_process: int = 1,
+    batch_size: int = BATCH_SIZE,
 ) -> Tuple[DocBin, int]:
     """Label the texts of a pool.
 
@@ -88,6 +111,8 @@ def annotate_pool(
     read (Callable[[Language], Iterator[str]]): The pool.
     component (str): The name of its entity recogniser.
     cache (Path): Folder of the silver cache.
+    n_process (int): How many processes label.
+    batch_size (int): Number of texts that go through the pipes at once.
     RETURNS (Tuple[DocBin, int]): The labelled texts, and how many of them were not in
         the cache.
     """
@@ -97,11 +122,29 @@ def annotate_pool(
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
     vocab = Vocab()
     with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
-        texts = read(teacher.nlp)
-        shards = list(annotate(texts, teacher, store, on_progress=bar.update))
+        had = store.keys()
+        if n_process > 1:
+            fill_cache(
+                read(teacher.nlp),
+                store,
+                source=base,
+                component=component,
+                n_process=n_process,
+                batch_size=batch_size,
+                on_progress=bar.update,
+            )
+        shards = list(
+            annotate(
+                read(teacher.nlp),
+                teacher,
+                store,
+                batch_size=batch_size,
+                on_progress=bar.update if n_process == 1 else lambda n_texts: None,
+            )
+        )
     for shard in shards:
         data = store.get(shard.key)
         assert data is not None  # it was written or read a moment ago
         for doc in DocBin().from_bytes(data).get_docs(vocab):
             doc_bin.add(doc)
-    return doc_bin, sum(shard.n_texts for shard in shards if shard.is_new)
+    return doc_bin, sum(shard.n_texts for shard in shards if shard.key not in had)

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
 from ..cache import write_whole
-from ..convert import convert_prodigy, split_off
+from ..convert import convert, split_off
 from . import rehearse_cli
 from ._fail import fail_on, require, require_free
 
@@ -19,7 +19,8 @@ MOST_LISTED = 20
 @rehearse_cli.command("convert")
 def convert_cli(
     input_file: Path = Arg(
-        ..., help="Prodigy annotation: .jsonl with text, spans and answer"
+        ...,
+        help="Prodigy's .jsonl, a .json of (text, {entities}), or columns: .conll, .iob",
     ),
     output_file: Path = Arg(..., help="The .spacy file to write"),
     base: Optional[str] = Opt(
@@ -46,8 +47,10 @@ def convert_cli(
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """
-    Convert Prodigy's JSONL to spaCy's binary format. Records that were rejected or
-    ignored are left out. For CoNLL, IOB and JSON use `python -m spacy convert`.
+    Convert annotation to spaCy's binary format. Prodigy's records that were rejected or
+    ignored are left out. Columns are read by spaCy's own converters, as in `python -m
+    spacy convert`; here, the base's tokenizer is used, and spans that do not fall on
+    its tokens are listed.
 
     Example: a fifth of the texts becomes the dev set.
 
@@ -65,7 +68,7 @@ def convert_cli(
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
         nlp = spacy.load(base) if base else spacy.blank(lang)
-        converted = convert_prodigy(input_file, nlp)
+        converted = convert(input_file, nlp)
         train, dev = converted.docs, converted.docs[:0]
         if dev_file is not None:
             train, dev = split_off(converted.docs, dev_share)

@@ -1,0 +1,76 @@
+"""Annotation in several processes, each with a teacher of its own."""
+
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from typing import Callable, Iterable, Iterator, List, Optional, Tuple
+
+from .cache import SilverCache
+from .silver import SHARD_SIZE, annotate_batch, text_digest
+from .teacher import BATCH_SIZE, Teacher, load_teacher
+
+_teacher: Optional[Teacher] = None  # of a worker process
+
+
+def fill_cache(
+    texts: Iterable[str],
+    cache: SilverCache,
+    *,
+    source: str,
+    component: str,
+    n_process: int,
+    batch_size: int = BATCH_SIZE,
+    on_progress: Callable[[int], object] = lambda n_texts: None,
+) -> None:
+    """Label the texts whose shards are not in the cache yet.
+
+    texts (Iterable[str]): The texts.
+    cache (SilverCache): Where shards are kept. Each is written as soon as it is whole.
+    source (str): Package name or path of the teacher.
+    component (str): The name of its entity recogniser.
+    n_process (int): How many processes label, a shard at a time.
+    batch_size (int): Number of texts that go through the pipes at once.
+    on_progress (Callable[[int], object]): Called with the size of each shard done.
+    """
+    pool = ProcessPoolExecutor(
+        n_process,
+        mp_context=get_context("spawn"),
+        initializer=_load,
+        initargs=(source, component),
+    )
+    try:
+        missing = _missing(texts, cache, on_progress)
+        # As many as are worked on, so that no more texts wait in memory.
+        while batches := list(islice(missing, 2 * n_process)):
+            jobs = [pool.submit(_label, batch, batch_size) for _, batch in batches]
+            for (key, batch), job in zip(batches, jobs, strict=True):
+                cache.put(key, job.result(), n_texts=len(batch))
+                on_progress(len(batch))
+    except BaseException:
+        for process in list(getattr(pool, "_processes", {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _missing(
+    texts: Iterable[str], cache: SilverCache, on_progress: Callable[[int], object]
+) -> Iterator[Tuple[str, List[str]]]:
+    texts = iter(texts)
+    while batch := list(islice(texts, SHARD_SIZE)):
+        key = text_digest(batch)
+        if cache.get(key) is None:
+            yield key, batch
+        else:
+            on_progress(len(batch))
+
+
+def _load(source: str, component: str) -> None:
+    global _teacher
+    _teacher = load_teacher(source, component)
+
+
+def _label(texts: List[str], batch_size: int) -> bytes:
+    assert _teacher is not None
+    return annotate_batch(texts, _teacher, batch_size)[0]
