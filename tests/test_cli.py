@@ -8,6 +8,7 @@ import spacy
 import srsly
 from spacy.cli._util import app
 from spacy.tokens import DocBin
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
@@ -184,3 +185,31 @@ def test_cli_annotate_interrupted_goes_on(
     done = spacy_cli(*args)
     assert done.exit_code == 0 and "300 texts, 100 from the cache" in done.stdout
     assert calls == [100, 100, 100, 100]
+
+
+def test_cli_init_config_dry_run_explains_and_writes_nothing(
+    spacy_cli, base, shared_base, corpus, workdir
+):
+    args = ("--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy")
+    args += ("--pool", corpus / "pool.jsonl", "--dry-run")
+    done = spacy_cli("init-config", "c.cfg", "--base", shared_base, *args)
+    assert done.exit_code == 0 and not (workdir / "c.cfg").exists()
+    told = " ".join(done.stdout.split())
+    for words in ("pipes: tok2vec, tagger, ner", "embeddings: tok2vec", "GADGET"):
+        assert words in told
+    assert "gold is scarce" in told and "margin: 1.0" in told
+
+
+def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
+    args = ("--base", base, "--train", corpus / "train.spacy")
+    args += ("--dev", corpus / "dev.spacy", "--pool", corpus / "pool.jsonl")
+    done = spacy_cli("init-config", "ewc.cfg", *args, "--method", "ewc")
+    assert done.exit_code == 0, done.stdout
+    config = Config().from_disk("ewc.cfg", interpolate=False)
+    assert set(config["components"]["rehearsal"]["regularizers"]) == {"ewc"}
+    done = spacy_cli("init-config", "x.cfg", *args, "--method", "magic")
+    assert done.exit_code == 1 and "no method 'magic'" in done.stdout
+    done = spacy_cli("init-config", "naive.cfg", *args[:-2], "--method", "naive")
+    assert done.exit_code == 0
+    naive = Config().from_disk("naive.cfg", interpolate=False)
+    assert naive["nlp"]["pipeline"] == ["ner"]

@@ -5,12 +5,16 @@ from typing import List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
+from thinc.api import Config
 from wasabi import msg
 
 from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
+from ..explain import describe_base, explain
+from ..methods import METHODS, REHEARSAL, method_config
 from ..prepare import count_texts
+from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._comments import with_comments
 from ._fail import fail_on, require, require_free
@@ -57,6 +61,15 @@ def init_config_cli(
         "--naive",
         help="Write the config of naive fine-tuning instead, without rehearsal, to compare with",
     ),
+    method: str = Opt(
+        REHEARSAL, "--method", "-m", help=f"What to train by: {', '.join(METHODS)}"
+    ),
+    dry_run: bool = Opt(
+        False,
+        "--dry-run",
+        "-D",
+        help="Write nothing: show what was found about base and gold, and why each setting is what it is",
+    ),
     gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
@@ -71,7 +84,9 @@ def init_config_cli(
 
         python -m spacy train config.cfg --output training
     """
-    require_free(output_file, force)
+    naive = naive or method == "naive"
+    if not dry_run:
+        require_free(output_file, force)
     for path in [train, dev, *(pool or [])]:
         require(path)
     if not pool and not naive:
@@ -94,10 +109,27 @@ def init_config_cli(
             component=component,
             gpu=gpu,
         )
+        if method != REHEARSAL and not naive:
+            config = method_config(config, method)
         gold = recipe.measure_gold(train)
+        if dry_run:
+            _explain(base, component, config, gold)
+            return
         text = with_comments(config, config_path=str(output_file), gold=gold)
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
     msg.text("You can now train the pipeline:")
     msg.text(f"python -m spacy train {output_file} --output training")
+
+
+def _explain(base: str, component: str, config: Config, gold: recipe.GoldSize) -> None:
+    nlp = load_pipeline(base, "base", "--base")
+    for title, rows in (
+        ("Base", describe_base(nlp, component)),
+        ("Settings", explain(config, gold)),
+    ):
+        msg.divider(title)
+        for what, value, why in rows:
+            msg.text(f"{what}: {value}")
+            msg.text(f"    {why}")

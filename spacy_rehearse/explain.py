@@ -1,0 +1,96 @@
+"""Explanation: what was found about a base, and why each setting is what it is."""
+
+from typing import Any, List, Tuple
+
+from spacy.language import Language
+from thinc.api import Config
+
+from .listeners import has_transformer, upstream_of
+from .recipe import EPOCHS, GOLD_WORDS, SCARCE_WORDS, GoldSize
+
+RowT = Tuple[str, str, str]  # what, its value, why
+
+
+def describe_base(nlp: Language, component: str) -> List[RowT]:
+    """Tell what matters about a base.
+
+    nlp (Language): The base.
+    component (str): Its recogniser.
+    RETURNS (List[Tuple[str, str, str]]): What, its value, and what follows from it.
+    """
+    pipe: Any = nlp.get_pipe(component)
+    shared = upstream_of(nlp, component)
+    listens = "transformer" if has_transformer(nlp, component) else ", ".join(shared)
+    follows = "it learns inside the recogniser"
+    if shared:
+        follows = (
+            "other pipes may read it: it stays frozen beside a column, or is copied"
+        )
+    n_vectors = len(nlp.vocab.vectors)
+    return [
+        ("pipes", ", ".join(nlp.component_names), f"all but {component} stay frozen"),
+        ("labels", ", ".join(pipe.labels), "they are kept"),
+        ("embeddings", listens or "of its own", follows),
+        (
+            "vectors",
+            str(n_vectors),
+            "copied: they do not come with a sourced component"
+            if n_vectors
+            else "none",
+        ),
+        (
+            "tokenizer",
+            type(nlp.tokenizer).__name__,
+            "copied: it does not come with a sourced component",
+        ),
+    ]
+
+
+def explain(config: Config, gold: GoldSize) -> List[RowT]:
+    """Tell why a config is what it is.
+
+    config (Config): A config of `init-config`.
+    gold (GoldSize): The size of the gold.
+    RETURNS (List[Tuple[str, str, str]]): Settings, their values, and why.
+    """
+    labels = ", ".join(f"{label} {n}" for label, n in gold.labels.most_common())
+    scarce = gold.n_words < SCARCE_WORDS
+    size = f"gold is {'scarce' if scarce else 'plenty'}: {gold.n_words:,} words"
+    training = config["training"]
+    rows = [
+        ("gold", f"{gold.n_docs:,} texts", labels),
+        (
+            "max_steps",
+            str(training["max_steps"]),
+            f"{EPOCHS} passes over {gold.n_words:,} words in batches of {GOLD_WORDS}, "
+            "within bounds",
+        ),
+        ("dropout", str(training["dropout"]), size),
+    ]
+    if "rehearsal" not in config["components"]:
+        return rows
+    settings = config["components"]["rehearsal"]
+    given = config["initialize"]["components"]["rehearsal"]
+    grows = given["column"] is not None
+    rate = training["optimizer"].get("learn_rate")
+    initial = rate["initial_rate"] if isinstance(rate, dict) else rate
+    rows += [
+        (
+            "column",
+            str(given["column"]),
+            "new weights for the new labels, the base's are frozen"
+            if grows
+            else "none fits here: all weights learn, held by distillation",
+        ),
+        (
+            "learn_rate",
+            str(initial),
+            "new weights can't harm old ones" if grows else "it moves old weights",
+        ),
+        ("margin", str(settings["margin"]), size),
+        ("expert", str(given["expert"]), size),
+        ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
+    ]
+    if settings["regularizers"]:
+        rows.append(("regularizers", ", ".join(settings["regularizers"]), size))
+    return rows
