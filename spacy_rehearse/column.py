@@ -23,11 +23,11 @@ from thinc.api import Model
 from .distillation import action_names
 from .freeze import MovableT, all_of
 from .listeners import upstream_of
+from .margin import is_outside, label_of
 
 DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
-OUTSIDE = "O"
 CONCATENATE = "concatenate.v1"
 
 
@@ -94,8 +94,8 @@ def add_column(
     vectors.layers[-1].initialize(X=[nlp.make_doc("A text, with 1 number.")])
     vectors.set_dim("nO", sum(layer.get_dim("nO") for layer in vectors.layers))
     names = action_names(pipe)
-    learnt = numpy.array([name.partition("-")[2] in labels for name in names])
-    readers = learnt | numpy.array([outside and name == OUTSIDE for name in names])
+    learnt = numpy.array([label_of(name) in labels for name in names])
+    readers = learnt | numpy.array([outside and is_outside(name) for name in names])
     movable.update(_grow_head(old, new, learnt, readers))
     new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
     pipe.model = new

@@ -19,7 +19,7 @@ from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
-from .margin import raise_scores
+from .margin import get_bias, is_outside, raise_scores, set_bias
 from .parity import check_parity
 from .prepare import PoolT, Settings, prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
@@ -59,8 +59,8 @@ def make_rehearsal(
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
-    margin (float): By how much the new labels' scores are lowered while they learn, so
-        that they win more often when it is over.
+    margin (float): By how much the score of `O` is raised while new labels learn, so
+        that they win over it more often when it is over.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """
@@ -88,7 +88,7 @@ class Rehearsal(Pipe):
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
-    margin (float): By how much the new labels' scores are lowered while they learn.
+    margin (float): By how much the score of `O` is raised while new labels learn.
     regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
     """
 
@@ -120,7 +120,8 @@ class Rehearsal(Pipe):
         self.best_score = 0.0
         self.best_labels: List[LabelScore] = []  # at the best checkpoint
         self.unsaved_score = False
-        self._compared = self._warned = self._lowered = False
+        self._compared = self._warned = False
+        self._bias: Any = None  # of the scores, while the margin is there
         self._losses: Optional[Dict[str, float]] = None
 
     @property
@@ -198,7 +199,7 @@ class Rehearsal(Pipe):
             ),
         )
         self.session = prepare(self.nlp, get_examples, how)
-        self._compared = self._lowered = False
+        self._compared, self._bias = False, None
         for line in self.session.summary:
             tell(line)
 
@@ -228,10 +229,9 @@ class Rehearsal(Pipe):
         if not self._compared:
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
+        self.settle()  # gradients may be accumulated over several updates
         self._put_back()
-        if not self._lowered:
-            self._raise_scores(-session.margin)
-            self._lowered = True
+        self._raise_outside()
         self.counts.update(complete_gold(self.nlp, session, examples))
         n_words = sum(len(eg) for eg in examples)
         silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
@@ -263,16 +263,17 @@ class Rehearsal(Pipe):
                 update_movable(self.nlp.get_pipe(name).model, sgd, movable)
 
     def settle(self) -> None:
-        """Let the new labels' scores be what they are when nothing is learnt."""
-        if self._lowered:
-            self._raise_scores(self._require_session().margin)
-            self._lowered = False
+        """Let scores be what they are when nothing is learnt: see margin.py."""
+        if self._bias is not None:
+            set_bias(self.nlp.get_pipe(self.component), self._bias)
+            self._bias = None
 
-    def _raise_scores(self, by: float) -> None:
-        session = self._require_session()
-        if by:
-            new = set(session.labels) - set(session.teacher.labels)
-            raise_scores(self.nlp.get_pipe(self.component), new, by)
+    def _raise_outside(self) -> None:
+        margin = self._require_session().margin
+        if margin:
+            pipe = self.nlp.get_pipe(self.component)
+            self._bias = get_bias(pipe)
+            raise_scores(pipe, is_outside, margin)
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did."""

@@ -28,7 +28,7 @@ from thinc.api import Adam, Optimizer
 
 from .distillation import can_distil
 from .listeners import only_listener, upstream_of
-from .margin import raise_scores
+from .margin import get_bias, label_of, raise_scores, set_bias
 from .scorer import entity_prf
 from .teacher import Entity, predict_entities
 
@@ -210,14 +210,17 @@ def find_leaning(
     """RETURNS (List[List[Entity]]): What an expert would call by a new label if it
     leaned towards them. Where gold is scarce it misses most, and says `O` for it.
     """
-    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1])
-    if not expert.lean or not can_distil(pipe):
+    if not expert.lean:
         return [[] for _ in texts]
-    raise_scores(pipe, labels, expert.lean)
+    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1])
+    if not can_distil(pipe):
+        return [[] for _ in texts]
+    bias = get_bias(pipe)
+    raise_scores(pipe, lambda action: label_of(action) in labels, expert.lean)
     try:
         return find_alone(expert, texts, labels)
     finally:
-        raise_scores(pipe, labels, -expert.lean)
+        set_bias(pipe, bias)
 
 
 def find_alone(

@@ -78,7 +78,7 @@ class Settings(NamedTuple):
     component (str): The pipe that learns. The new labels are added to it.
     ratio (float): Silver words per gold word.
     soft (float): Weight of distillation, 0 for none.
-    margin (float): By how much new labels' scores are lowered while they learn.
+    margin (float): By how much the score of `O` is raised while new labels learn.
     teacher (str): Package name or path of the original pipeline.
     pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.

@@ -108,7 +108,7 @@ def margin(n_words: int) -> float:
     """Choose the margin, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
-    RETURNS (float): By how much the new labels' scores are lowered while they learn.
+    RETURNS (float): By how much the score of `O` is raised while new labels learn.
     """
     return MARGIN if n_words < SCARCE_WORDS else 0.0
 

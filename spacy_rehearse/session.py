@@ -31,7 +31,7 @@ class Session:
     experts (List[Expert]): Find the new labels in the pool. None if turned off.
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
-    margin (float): By how much new labels' scores are lowered while they learn.
+    margin (float): By how much the score of `O` is raised while new labels learn.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.

@@ -20,8 +20,8 @@ COMMENTS = {
         "column it has no effect, as these scores can't move.",
     ],
     "margin =": [
-        "The new labels' scores are lowered by this while they learn, so that they win",
-        "more often afterwards. Where gold is scarce, they would miss most without.",
+        "`O` scores so much higher while new labels learn, so that they win over it more",
+        "often afterwards. Where gold is scarce, they would miss most without.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
