@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import srsly
+from weasel.cli.document import project_document
 
 from spacy_rehearse.demo.table import make_rows
 
@@ -22,6 +23,15 @@ def test_project_every_command_has_help_deps_and_outputs():
                 assert (ROOT / dep).is_file()
     names = {command["name"] for command in PROJECT["commands"]}
     assert all(set(steps) <= names for steps in PROJECT["workflows"].values())
+
+
+def test_project_block_of_the_readme_is_up_to_date(tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    marker = "<!-- WEASEL: AUTO-GENERATED DOCS START"
+    made = tmp_path / "README.md"
+    project_document(ROOT, made, no_emoji=True)
+    assert made.read_text(encoding="utf8").strip() in readme
+    assert readme.count(marker) == 1
 
 
 def test_project_table_tells_old_from_new_and_leaves_out_what_test_does_not_mark():

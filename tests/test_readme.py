@@ -13,12 +13,16 @@ import srsly
 from spacy.cli.train import train
 from thinc.api import Config
 
-from .util import make_texts
+from spacy_rehearse.expert import DEFAULT_EXPERT
+
+from .util import make_texts, quick_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
 CONFIG = (ROOT / "docs" / "config.md").read_text(encoding="utf8")
 OWN_LOOP = (ROOT / "docs" / "own-loop.md").read_text(encoding="utf8")
+DOCS = {path.stem: path.read_text("utf8") for path in (ROOT / "docs").glob("*.md")}
+DOCS["README"] = README
 BASE = "en_core_web_sm"
 
 
@@ -42,25 +46,30 @@ def project(base, corpus, workdir):
     return workdir
 
 
-def commands():
-    lines = [line for block in blocks("bash") for line in block.strip().splitlines()]
+def commands(page=README):
+    found = [line for block in blocks("bash", page) for line in block.splitlines()]
     # What installs, and runs the demonstration and the tests, is for .ci/run.
-    return [line for line in lines if "pip install" not in line]
+    return [line for line in found if line and "pip install" not in line]
 
 
-def test_readme_commands_and_python_run(base, project):
-    for command in commands():
+def run_commands(page, base, folder):
+    """Run a page's commands as they stand, cut down to a few updates."""
+    for command in commands(page):
         args = shlex.split(command.replace(BASE, str(base)))
         assert args[0] == "python"
         if "train" in args:
             args += ["--training.max_steps", "20", "--training.eval_frequency", "10"]
             args += ["--training.optimizer.learn_rate.initial_rate", "0.01"]
-        if "convert" in args:
+        if "convert" in args and "--force" not in args:
             args += ["--force"]
         done = subprocess.run(
-            [sys.executable, *args[1:]], cwd=project, capture_output=True, text=True
+            [sys.executable, *args[1:]], cwd=folder, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_readme_commands_and_python_run(base, project):
+    run_commands(README, base, project)
     assert spacy.load(project / "training" / "model-best").pipe_names == ["ner"]
     for block in blocks("python") + blocks("python", OWN_LOOP):
         exec(compile(block.replace(BASE, str(base)), "README", "exec"), {})
@@ -68,12 +77,65 @@ def test_readme_commands_and_python_run(base, project):
     assert nlp.pipe_names == ["ner"] and "GADGET" in nlp.get_pipe("ner").labels
 
 
+@pytest.mark.slow
+def test_readme_tutorial_and_what_follows_run(base, project):
+    run_commands(DOCS["tutorial"], base, project)
+    assert (project / "report.html").exists()
+    assert list((project / "packages").glob("en_with_gadgets-1.0.0/setup.py"))
+    check_config_with(blocks("ini", DOCS["tutorial"])[0], base, project)
+    assert (project / "memory.jsonl").exists()
+    run_commands(DOCS["pool"], base, project)
+    config = quick_config(
+        base,
+        project / "corpus",
+        project / "student.cfg",
+        initialize__components__rehearsal__column=None,
+    )
+    train(config, project / "student_training")
+    shutil.move(project / "student_training" / "model-best", project / "student")
+    run_commands(DOCS["methods"], base, project)
+    assert (project / "comparison" / "results.html").exists()
+    assert (project / "sweep.html").exists()
+    check_config_with(blocks("ini", DOCS["methods"])[0], base, project, column=None)
+
+
+def test_readme_logger_config_logs_to_both(base, project):
+    check_config_with(blocks("ini", CONFIG)[3], base, project)
+    logged = [srsly.read_jsonl(x) for x in ("training.jsonl", "plain.jsonl")]
+    short, full = (next(iter(lines))["scores"] for lines in logged)
+    assert "retention" in short and "rehearsal_retention" in full
+
+
+def check_config_with(block, base, project, **settings):
+    """Train with some sections added to a config of `init-config`."""
+    added = Config().from_str(block, interpolate=False)
+    path = quick_config(
+        base,
+        project / "corpus",
+        project / "added.cfg",
+        training__max_steps=12,
+        training__eval_frequency=6,
+        **{f"initialize__components__rehearsal__{k}": v for k, v in settings.items()},
+    )
+    config = Config().from_disk(path, interpolate=False).merge(added)
+    config.to_disk(path)
+    train(path, project / "added")
+
+
+@pytest.mark.parametrize("name", sorted(DOCS))
+def test_readme_links_lead_somewhere(name):
+    page = DOCS[name]
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page):
+        start = ROOT if name == "README" else ROOT / "docs"
+        assert (start / target).exists(), f"{name}: {target}"
+
+
 def test_readme_config_trains(base, project):
     check_config(blocks("ini", CONFIG)[0], base, project)
 
 
 def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
-    main, shared, _ = blocks("ini", CONFIG)
+    main, shared, _, _ = blocks("ini", CONFIG)
     pipeline = '["rehearsal","tok2vec","tagger","ner"]'
     main = main.replace('["rehearsal","ner"]', pipeline)
     sourced = "\n".join(
@@ -85,7 +147,7 @@ def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
 
 
 def test_readme_config_with_l2sp_trains(base, project):
-    main, _, l2sp = blocks("ini", CONFIG)
+    main, _, l2sp, _ = blocks("ini", CONFIG)
     main = main.replace("[components.ner]", f"{l2sp}\n[components.ner]")
     in_place = re.sub(r"\[.*\.column\]\n(\w+ = \d+\n)+", "", main)
     in_place = in_place.replace("heldout = 0.1\n", "heldout = 0.1\ncolumn = null\n")
@@ -102,7 +164,7 @@ def check_config(block, base, project):
     config["training"].update(max_steps=12, eval_frequency=6, gpu_allocator=None)
     config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
     rehearsal = config["initialize"]["components"]["rehearsal"]
-    assert set(rehearsal["expert"]) == {"n_experts", "max_passes"}
+    assert set(rehearsal["expert"]) == set(DEFAULT_EXPERT)
     rehearsal["expert"]["max_passes"] = 1
     filled = spacy.blank("en").config.merge(config)
     filled.to_disk("config.cfg")
