@@ -25,6 +25,7 @@ from spacy_rehearse.methods import (
 
 from .suites import Step
 
+MEMORY = "memory.jsonl"
 ChangeT = Callable[[Config], None]
 
 
@@ -42,6 +43,9 @@ def write_config(method: str, base: Path, step: Step, output: Path, seed: int) -
     for change in changes:
         change(config)
     config["system"]["seed"] = seed
+    kept = config["initialize"]["components"].get("rehearsal", {}).get("memory")
+    if kept:
+        kept["path"] = kept["save_to"] = str(output.parent / MEMORY)
     config.to_disk(output)
 
 
@@ -88,6 +92,20 @@ def without_lean(config: Config) -> None:
     config["initialize"]["components"]["rehearsal"]["expert"]["lean"] = 0.0
 
 
+def memory(capacity: int) -> ChangeT:
+    """Human annotation of earlier steps, replayed. The file is the run's own."""
+
+    def change(config: Config) -> None:
+        config["initialize"]["components"]["rehearsal"]["memory"] = {
+            "path": MEMORY,
+            "save_to": MEMORY,
+            "capacity": capacity,
+            "policy": {"@misc": "spacy-rehearse.Rare.v1"},
+        }
+
+    return change
+
+
 def rival(factory: str) -> ChangeT:
     def change(config: Config) -> None:
         textbook(config)
@@ -123,6 +141,8 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "rehearsal-without-margin": (rehearsed, without_margin),
     "rehearsal-without-lean": (rehearsed, without_lean),
     "distillation": (in_place, UNREGULARIZED),
+    "distillation-memory-100": (in_place, UNREGULARIZED, memory(100)),
+    "distillation-memory-500": (in_place, UNREGULARIZED, memory(500)),
     "distillation-l2sp": (in_place, L2SP),
     "distillation-ewc": (in_place, EWC),
     "distillation-without-soft": (in_place, UNREGULARIZED, without_soft),
