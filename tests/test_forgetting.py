@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import numpy
 import pytest
 import spacy
+import srsly
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import DocBin, Span
@@ -252,6 +253,11 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     assert "river" not in (workdir / "out.html").read_text()
     assert "| ORG |" in (workdir / "out.md").read_text()
     assert run("--html", "out.html").exit_code == 1  # it is there already
+    steps = [{"step": i, "scores": {"new_f": 10 * i, "retention": 90}} for i in (1, 2)]
+    srsly.write_jsonl("log.jsonl", steps)
+    drawn = run("--html", "out.html", "--force", "--log", "log.jsonl")
+    assert drawn.exit_code == 0 and "<polyline" in (workdir / "out.html").read_text()
+    assert run("--html", "x.html", "--log", pool).exit_code == 1
     failed = run("--fail-under", "new_f=0.5")
     assert failed.exit_code == 1 and "new_f is 0.0000" in failed.output
     for wrong in (["--fail-under", "x=1"], ["--component", "tagger"]):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import typer
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -39,6 +39,11 @@ def evaluate_cli(
     component: str = Opt("ner", "--component", "-c", help="Name of the recogniser"),
     html: Optional[Path] = Opt(None, "--html", help="File for the report to look at"),
     markdown: Optional[Path] = Opt(None, "--md", help="File for the tables"),
+    log: Optional[Path] = Opt(
+        None,
+        "--log",
+        help="Log of the training (output_file of the logger), for a chart in the HTML",
+    ),
     show_texts: bool = Opt(
         False, "--show-texts", "-S", help="Show the texts that changed in the HTML"
     ),
@@ -65,7 +70,7 @@ def evaluate_cli(
         python -m spacy rehearse evaluate en_core_web_sm training/model-best dev.spacy
         --pool pool.jsonl --html report.html --fail-under retention=0.98 --fail-drop 2
     """
-    for path in [data, *(pool or [])]:
+    for path in [data, *(pool or []), *([log] if log else [])]:
         require(path)
     for output in (html, markdown):
         if output is not None:
@@ -92,7 +97,8 @@ def evaluate_cli(
             "spacy-rehearse": __version__,
         }
         if html is not None:
-            page = as_html(report, about=about, show_texts=show_texts)
+            steps = _read_steps(log) if log else []
+            page = as_html(report, about=about, show_texts=show_texts, steps=steps)
             write_whole(html, page.encode("utf8"))
         if markdown is not None:
             write_whole(markdown, as_text(report).encode("utf8"))
@@ -113,6 +119,22 @@ def evaluate_cli(
         if not as_json_:
             msg.fail("Forgotten too much", "\n".join(verdict.failures))
         raise typer.Exit(1)
+
+
+def _read_steps(log: Path) -> List[Tuple[str, float, float]]:
+    """New F and retention at each checkpoint, as the logger wrote them."""
+    try:
+        lines = [json.loads(line) for line in log.read_text("utf8").splitlines()]
+        return [
+            (str(x["step"]), x["scores"]["new_f"], x["scores"]["retention"])
+            for x in lines
+            if {"new_f", "retention"} <= set(x["scores"] or {})
+        ]
+    except (KeyError, TypeError, ValueError) as e:
+        raise ValueError(
+            f"{log} is no log of spacy-rehearse.ConsoleLogger.v1 ({e!r}): set "
+            "output_file in [training.logger]"
+        ) from e
 
 
 def _load(source: str, component: str) -> Language:
