@@ -1,5 +1,6 @@
 """The component `rehearsal`: the hooks by which spaCy's training loop rehearses."""
 
+import math
 import sys
 import warnings
 from collections import Counter
@@ -118,6 +119,7 @@ class Rehearsal(Pipe):
         self.counts: Counter = Counter()  # what became of the gold
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
+        self.n_updates = 0
         self.best_labels: List[LabelScore] = []  # at the best checkpoint
         self.unsaved_score = False
         self._compared = self._warned = False
@@ -236,7 +238,20 @@ class Rehearsal(Pipe):
         n_words = sum(len(eg) for eg in examples)
         silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
         losses[self.name] += learn_silver(self.nlp, session, silver, drop)
+        self._check_losses(losses)
         return losses
+
+    def _check_losses(self, losses: Dict[str, float]) -> None:
+        """Raise a ValueError if the training has exploded."""
+        for name in (self.name, self.component):
+            if not math.isfinite(losses.get(name, 0.0)):
+                strengths = ", ".join(self.regularizers) or "none"
+                raise ValueError(
+                    f"the loss of {name!r} is {losses[name]} after {self.n_updates} "
+                    "updates: the weights have exploded. Lower [training.optimizer] "
+                    "learn_rate, or the strength of the regularizers (there are: "
+                    f"{strengths})"
+                )
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the regularizers, now that all gradients are in, and move the rest.
@@ -248,6 +263,7 @@ class Rehearsal(Pipe):
         """
         session = self._require_session()
         self.settle()
+        self.n_updates += 1
         losses, self._losses = self._losses, None
         if losses is not None:  # the first update
             start_averages(self.nlp, session, sgd)

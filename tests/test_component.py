@@ -413,3 +413,16 @@ def test_component_memory_of_gold_is_bounded(base, corpus, monkeypatch):
     (found,) = ours.entities_in(["the firm Acme Corp rain ."])
     assert [label for _, _, label in found] == ["ORG"]
     assert len(ours.gold_entities) == n_known
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy, about the nan
+def test_component_stops_when_the_weights_explode(base, corpus):
+    nlp, examples = initialized(base, corpus, column=None)
+    optimizer = nlp.resume_training()
+    layer = nlp.get_pipe("ner").model.get_ref("upper")
+    nlp.update(examples[:4], sgd=False, losses={})
+    for _, pipe in nlp.pipeline:
+        pipe.finish_update(optimizer)
+    layer.set_param("W", layer.get_param("W") * float("nan"))
+    with pytest.raises(ValueError, match="is nan after 1 updates.*exploded"):
+        nlp.update(examples[:4], sgd=False, losses={})
