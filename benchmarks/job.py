@@ -2,16 +2,15 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any, Dict, List
 
 import spacy
 import typer
 from spacy.language import Language
-from spacy.training.initialize import init_nlp
-from spacy.training.loop import train
 from spacy.util import load_config
+
+from spacy_rehearse import compare
 
 from . import rivals  # noqa: F401  (registers the rivals' factories)
 from .methods import TWO_PIPES, write_config
@@ -73,14 +72,7 @@ def fit(
     config = load_config(path, interpolate=False)
     if "rehearsal" in config["initialize"]["components"]:
         config["initialize"]["components"]["rehearsal"]["cache"] = str(cache)
-    nlp = init_nlp(config)
-    start = time.process_time()
-    output = student.with_suffix(".training")
-    output.mkdir()
-    train(nlp, output)
-    seconds = time.process_time() - start
-    (output / "model-best").rename(student)
-    shutil.rmtree(output)
+    seconds = compare.fit(config, student)
     meta = json.loads((student / "meta.json").read_text())
     told = meta.get("spacy_rehearse", {}).get("scores", meta["performance"])
     return {"seconds": seconds, "dev": told}

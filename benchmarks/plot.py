@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .table import ResultsT
+from spacy_rehearse.results import ResultsT
 
 LEARNT, KEPT = "new F", ("old F", "F against the base")
 

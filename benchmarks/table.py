@@ -1,57 +1,41 @@
 """The results of a suite: numbers and a Markdown table."""
 
 import json
-import statistics
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from spacy_rehearse import scorer
+from spacy_rehearse.results import Measure, ResultsT, as_markdown, as_table, gather
 
 from .methods import METHODS, TWO_PIPES
 from .suites import Suite
 
 RunT = Dict[str, Any]
-ResultsT = Dict[str, Dict[str, List[float]]]  # method, measure, a value for each seed
 ORDER = ("base", *METHODS, *TWO_PIPES)
 
 
-class Column(NamedTuple):
-    """A column of the table.
-
-    title (str): Its title.
-    value (Callable[[RunT], Optional[float]]): The value of a run.
-    form (str): How a number is shown.
-    factor (int): What it is multiplied by first.
-    """
-
-    title: str
-    value: Callable[[RunT], Optional[float]]
-    form: str = ".1f"
-    factor: int = 100
-
-
-def _last(key: str) -> Callable[[RunT], Optional[float]]:
+def _last(key: str) -> Callable[[Mapping[str, Any]], Optional[float]]:
     return lambda run: run["steps"][-1].get(key)
 
 
-def _dev(run: RunT) -> Optional[float]:
+def _dev(run: Mapping[str, Any]) -> Optional[float]:
     told = run["steps"][-1].get("dev", {})
     return told.get("rehearsal_new_f", told.get("ents_f"))
 
 
-COLUMNS = (
-    Column("new F", _last("new")),
-    Column("new F on dev", _dev),
-    Column("old F", _last("old")),
-    Column("micro F", _last("micro")),
-    Column("macro F", _last("macro")),
-    Column("F against the base", _last("retention")),
-    Column("flood per 1,000 words", _last("flood"), ".2f", 1),
-    Column("BWT", lambda run: run.get("bwt")),
-    Column("forgetting", lambda run: run.get("forgetting")),
-    Column("new F ÷ naive", lambda run: None, ".2f", 1),
-    Column("gap closed", lambda run: None, ".2f", 1),
-    Column("CPU s", lambda run: sum(s["seconds"] for s in run["steps"]), ".0f", 1),
+MEASURES = (
+    Measure("new F", _last("new")),
+    Measure("new F on dev", _dev),
+    Measure("old F", _last("old")),
+    Measure("micro F", _last("micro")),
+    Measure("macro F", _last("macro")),
+    Measure("F against the base", _last("retention")),
+    Measure("flood per 1,000 words", _last("flood"), ".2f", 1),
+    Measure("BWT", lambda run: run.get("bwt")),
+    Measure("forgetting", lambda run: run.get("forgetting")),
+    Measure("new F ÷ naive", lambda run: None, ".2f", 1),
+    Measure("gap closed", lambda run: None, ".2f", 1),
+    Measure("CPU s", lambda run: sum(s["seconds"] for s in run["steps"]), ".0f", 1),
 )
 
 
@@ -83,15 +67,7 @@ def summarise(runs: List[RunT]) -> ResultsT:
     runs (List[RunT]): The runs.
     RETURNS (ResultsT): For each method and measure, a value for each seed.
     """
-    results: ResultsT = {}
-    for method in ORDER:
-        mine = [run for run in runs if run["method"] == method]
-        for column in COLUMNS:
-            values = [column.value(run) for run in mine]
-            known = [value for value in values if value is not None]
-            if known:
-                results.setdefault(method, {})[column.title] = known
-    return _relate(results)
+    return _relate(gather(runs, ORDER, MEASURES))
 
 
 def _relate(results: ResultsT) -> ResultsT:
@@ -111,21 +87,4 @@ def _relate(results: ResultsT) -> ResultsT:
 
 def table(results: ResultsT) -> str:
     """RETURNS (str): Mean ± standard deviation over the seeds, as Markdown."""
-    shown = [c for c in COLUMNS if any(c.title in row for row in results.values())]
-    lines = [f"| | seeds | {' | '.join(column.title for column in shown)} |"]
-    lines.append("| --- " * (len(shown) + 2) + "|")
-    for method, row in results.items():
-        n_seeds = max(map(len, row.values()))
-        cells = [_cell(row.get(column.title), column) for column in shown]
-        lines.append(f"| {method} | {n_seeds} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(values: Optional[List[float]], column: Column) -> str:
-    if not values:
-        return ""
-    values = [column.factor * value for value in values]
-    text = f"{statistics.mean(values):{column.form}}"
-    if len(values) > 1:
-        text += f" ± {statistics.stdev(values):{column.form}}"
-    return text
+    return as_markdown(as_table(results, MEASURES))
