@@ -53,7 +53,10 @@ class SilverCache:
         if self.folder is None:
             return self._memory.get(key)
         for file in self.folder.glob(f"{key}-*.spacy"):
-            data = file.read_bytes()
+            try:
+                data = file.read_bytes()
+            except FileNotFoundError:  # another process has just put it anew
+                continue
             if file.name == _file_name(key, data):
                 return data
         return None
@@ -75,9 +78,11 @@ class SilverCache:
             self._memory[key] = data
             return
         _prepare(self.folder)
+        whole = self.folder / _file_name(key, data)
+        write_whole(whole, data)
         for damaged in self.folder.glob(f"{key}-*.spacy"):
-            damaged.unlink(missing_ok=True)
-        write_whole(self.folder / _file_name(key, data), data)
+            if damaged != whole:
+                damaged.unlink(missing_ok=True)
         self._add_to_manifest(self.folder / MANIFEST, _file_name(key, data), about)
 
     def _add_to_manifest(self, path: Path, name: str, about: Dict[str, Any]) -> None:
@@ -102,10 +107,11 @@ def _prepare(folder: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all, whatever interrupts.
 
-    path (Path): The file. Its folder must exist.
+    path (Path): The file. Its folder is made when needed.
     data (bytes): Its content.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("wb") as file_:
             file_.write(data)

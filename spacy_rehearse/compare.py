@@ -39,12 +39,17 @@ class Run(NamedTuple):
     method (str): The method.
     seed (int): The seed.
     config (Config): Its config, with the seed.
+    rehearsal (Config): The user's config, with the seed: which pool texts it holds out
+        is what all methods are scored on.
+    test (Optional[Path]): Gold to score on. None for the dev set.
     folder (Path): Where its files go.
     """
 
     method: str
     seed: int
     config: Config
+    rehearsal: Config
+    test: Optional[Path]
     folder: Path
 
     @property
@@ -54,12 +59,36 @@ class Run(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """A digest of its config: another config is another run."""
-        return sha256(self.config.to_str(interpolate=False).encode()).hexdigest()[:16]
+        """A digest of configs and data: other ones are another run."""
+        told = self.rehearsal.interpolate()
+        corpora = [path_of(told, name) for name in ("train_corpus", "dev_corpus")]
+        pool = _initialize(told)["pool"].get("path", [])
+        given = [pool] if isinstance(pool, (str, Path)) else pool
+        paths = [*corpora, *map(Path, given), *([self.test] if self.test else [])]
+        parts = [
+            *(x.to_str(interpolate=False) for x in (self.config, self.rehearsal)),
+            *(f"{path} {_stamp(path)}" for path in paths),
+        ]
+        return sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _initialize(config: Config) -> Dict[str, Any]:
+    return config["initialize"]["components"]["rehearsal"]
+
+
+def _stamp(path: Path) -> str:
+    """Size and time of a file, or of all in a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [file.stat() for file in files if file.exists()]
+    return " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
 
 
 def plan_runs(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], folder: Path
+    config: Config,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    folder: Path,
+    test: Optional[Path] = None,
 ) -> List[Run]:
     """Plan a comparison.
 
@@ -67,6 +96,7 @@ def plan_runs(
     methods (Sequence[str]): The methods.
     seeds (Sequence[int]): The seeds.
     folder (Path): Where the runs' files go.
+    test (Optional[Path]): Gold to score on. None for the dev set.
     RETURNS (List[Run]): The runs, seed by seed, so that all methods have a first result
         soon.
     RAISES (ValueError): If a method is not known, or the config has no rehearsal.
@@ -75,10 +105,27 @@ def plan_runs(
     runs = []
     for seed in seeds:
         for method in methods:
-            seeded = copy.deepcopy(configs[method])
-            seeded["system"]["seed"] = seed
-            runs.append(Run(method, seed, seeded, folder))
+            own = _seeded(configs[method], seed)
+            _keep_memory(own, folder / f"{method}-{seed}.memory.jsonl")
+            rehearsal = _seeded(config, seed)
+            runs.append(Run(method, seed, own, rehearsal, test, folder))
     return runs
+
+
+def _seeded(config: Config, seed: int) -> Config:
+    seeded = copy.deepcopy(config)
+    seeded["system"]["seed"] = seeded["training"]["seed"] = seed
+    return seeded
+
+
+def _keep_memory(config: Config, path: Path) -> None:
+    """Let a run have its memory to itself: the user's is only read."""
+    settings = config["initialize"].get("components", {}).get("rehearsal", {})
+    memory = settings.get("memory")
+    if memory:
+        known = memory.get("path")
+        known = known if known and Path(known).exists() else None
+        settings["memory"] = {**memory, "path": known, "save_to": str(path)}
 
 
 def finished(run: Run) -> Optional[Dict[str, Any]]:
@@ -92,27 +139,24 @@ def finished(run: Run) -> Optional[Dict[str, Any]]:
     return scores if scores.get("config") == run.digest else None
 
 
-def do_run(run: Run, config: Config, test: Optional[Path]) -> Dict[str, Any]:
+def do_run(run: Run) -> Dict[str, Any]:
     """Train a method and score it; nothing is left of it if it is interrupted.
 
     run (Run): The run.
-    config (Config): The user's config, for the held-out pool texts.
-    test (Optional[Path]): Gold to score on. By default the dev set.
     RETURNS (Dict[str, Any]): The scores.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     pipeline = run.folder / f"{run.method}-{run.seed}"
-    run.result.unlink(missing_ok=True)
+    for file in (run.result, pipeline.with_suffix(".memory.jsonl")):
+        file.unlink(missing_ok=True)
     seconds = fit(run.config, pipeline)
     student = spacy.load(pipeline)
-    rehearsal = copy.deepcopy(config)
-    rehearsal["system"]["seed"] = run.seed
     scores = {
         "method": run.method,
         "seed": run.seed,
         "config": run.digest,
         "seconds": seconds,
-        **_score(student, rehearsal, test),
+        **_score(student, run.rehearsal, run.test),
     }
     write_whole(run.result, json.dumps(scores, indent=2).encode("utf8"))
     return scores

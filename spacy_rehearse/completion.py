@@ -50,7 +50,8 @@ def complete(
 
 
 def _is_filler(token: Token) -> bool:
-    return token.is_stop or token.is_punct
+    # Upper case: "US" and "May" are stop words, too.
+    return token.is_punct or (token.is_stop and token.is_lower)
 
 
 def place_entities(

@@ -123,7 +123,7 @@ class Rehearsal(Pipe):
         self.best_labels: List[LabelScore] = []  # at the best checkpoint
         self.unsaved_score = False
         self._compared = self._warned = False
-        self._bias: Any = None  # of the scores, while the margin is there
+        self._bias: Any = None  # of scores, without and with the margin
         self._losses: Optional[Dict[str, float]] = None
 
     @property
@@ -281,15 +281,20 @@ class Rehearsal(Pipe):
     def settle(self) -> None:
         """Let scores be what they are when nothing is learnt: see margin.py."""
         if self._bias is not None:
-            set_bias(self.nlp.get_pipe(self.component), self._bias)
-            self._bias = None
+            pipe = self.nlp.get_pipe(self.component)
+            before, raised = self._bias
+            # Within nlp.use_params, the averages stand there, which have no margin.
+            if (get_bias(pipe) == raised).all():
+                set_bias(pipe, before)
+                self._bias = None
 
     def _raise_outside(self) -> None:
         margin = self._require_session().margin
         if margin:
             pipe = self.nlp.get_pipe(self.component)
-            self._bias = get_bias(pipe)
+            before = get_bias(pipe)
             raise_scores(pipe, is_outside, margin)
+            self._bias = before, get_bias(pipe)
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did."""

@@ -47,6 +47,11 @@ def judge(
             failures.append(f"{name} is {value:.4f}, at least {limit:g} is asked for")
     old = [scores for scores in report.labels if not scores.is_new]
     judged = [scores for scores in old if scores.support >= FEWEST]
+    if most_drop is not None and not judged:
+        failures.append(
+            f"no old label can be judged: none has {FEWEST} entities in the annotated "
+            "texts"
+        )
     if most_drop is not None:
         failures += [
             _tell(scores, most_drop)

@@ -40,7 +40,9 @@ class Exemplar(NamedTuple):
     text (str): The text.
     entities (Tuple[Entity, ...]): Its entities, with character offsets.
     missing (Tuple[Tuple[int, int], ...]): Where, in characters, nothing is known.
-    labels (Tuple[str, ...]): Labels of which all mentions in it are marked.
+    labels (Tuple[str, ...]): Labels of which all mentions in it are marked, by people
+        or by the teacher of its round.
+    exact (Tuple[str, ...]): Those that people marked.
     round (str): In which round of training it was gold.
     """
 
@@ -48,6 +50,7 @@ class Exemplar(NamedTuple):
     entities: Tuple[Entity, ...]
     missing: Tuple[Tuple[int, int], ...]
     labels: Tuple[str, ...]
+    exact: Tuple[str, ...]
     round: str
 
 
@@ -73,9 +76,9 @@ def read_memory(path: Path) -> Memory:
     RETURNS (Memory): What is in it.
     RAISES (ValueError): If it is of another format, damaged, or of a newer version.
     """
-    lines = path.read_text(encoding="utf8").splitlines()
+    lines = path.read_text(encoding="utf8").split("\n")
     try:
-        header, *records = [json.loads(line) for line in lines]
+        header, *records = [json.loads(line) for line in lines if line]
         version = header[HEADER]
     except (ValueError, KeyError, TypeError):
         raise ValueError(
@@ -170,6 +173,7 @@ def as_exemplars(
             entities=tuple((e.start_char, e.end_char, e.label_) for e in whole.ents),
             missing=_missing(whole),
             labels=tuple(sorted({*old, *authority})),
+            exact=tuple(sorted(authority)),
             round=round,
         )
     return list(exemplars.values())
@@ -202,5 +206,6 @@ def _from_json(record: Dict[str, Any]) -> Exemplar:
         entities=tuple((int(s), int(e), str(x)) for s, e, x in record["entities"]),
         missing=tuple((int(s), int(e)) for s, e in record["missing"]),
         labels=tuple(map(str, record["labels"])),
+        exact=tuple(map(str, record["exact"])),
         round=str(record["round"]),
     )

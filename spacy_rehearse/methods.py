@@ -183,18 +183,23 @@ def method_config(config: Config, method: str) -> Config:
         gpu=bool(told["system"].get("gpu_allocator")),
         column=False,
     )
-    for section in ("system", "corpora"):
-        made[section] = told[section]
-    own = {k: v for k, v in told["training"].items() if k not in OF_METHOD}
-    made["training"].update(own)
+    # As they stand, variables and all, so that they can be overridden as before.
+    own = copy.deepcopy(config)
+    for section in ("paths", "system", "corpora"):
+        made[section] = {**made.get(section, {}), **own.get(section, {})}
+    made["training"].update(
+        {k: v for k, v in own["training"].items() if k not in OF_METHOD}
+    )
     made["training"]["optimizer"]["learn_rate"] = {
         **made["training"]["optimizer"]["learn_rate"],
-        "total_steps": own["max_steps"] or 20_000,
+        "total_steps": told["training"]["max_steps"] or 20_000,
     }
     if how.rehearses:
-        for key in ("pool", "heldout", "cache", "expert"):
+        for key in ("teacher", "pool", "heldout", "cache", "expert", "memory"):
             if key in given:
-                _initialize(made)[key] = given[key]
+                _initialize(made)[key] = _initialize(own)[key]
+    else:
+        made["paths"].pop("pool", None)
     for change in how.changes:
         change(made)
     return made

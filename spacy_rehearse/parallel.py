@@ -1,6 +1,6 @@
 """Annotation in several processes, each with a teacher of its own."""
 
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
 from multiprocessing import get_context
 from typing import Callable, Iterable, Iterator, List, Optional, Tuple
@@ -42,10 +42,14 @@ def fill_cache(
         missing = _missing(texts, cache, on_progress)
         # As many as are worked on, so that no more texts wait in memory.
         while batches := list(islice(missing, 2 * n_process)):
-            jobs = [pool.submit(_label, batch, batch_size) for _, batch in batches]
-            for (key, batch), job in zip(batches, jobs, strict=True):
-                cache.put(key, job.result(), n_texts=len(batch))
-                on_progress(len(batch))
+            jobs = {
+                pool.submit(_label, batch, batch_size): (key, len(batch))
+                for key, batch in batches
+            }
+            for job in as_completed(jobs):
+                key, n_texts = jobs[job]
+                cache.put(key, job.result(), n_texts=n_texts)
+                on_progress(n_texts)
     except BaseException:
         for process in list(getattr(pool, "_processes", {}).values()):
             process.terminate()

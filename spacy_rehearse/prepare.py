@@ -150,13 +150,18 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     taught = _annotate_gold(gold, teacher, store)
     shards = _annotate_pool(how.pool(nlp), n_pool, nlp, teacher, store)
     split = split_silver(
-        shards, read, share=how.heldout, seed=seed, gold_texts=gold.texts
+        shards,
+        read,
+        share=how.heldout,
+        seed=seed,
+        gold_texts=[*gold.texts, *(x.text for x in memory.exemplars)],
     )
     checks.check_entities([s.entities for s in split.heldout], len(split.heldout))
     silver = shuffled_forever(split.training, read, random.Random(seed))
     experts = _experts(how, teacher, gold, labels, annotating, seed)
     rounds = round_key(teacher.fingerprint, labels)
-    remembered = as_silver(without_round(memory, rounds), teacher, labels)
+    earlier = [x for x in without_round(memory, rounds) if x.text not in taught]
+    remembered = as_silver(earlier, teacher, labels)
     replay = replayed_forever(remembered, random.Random(seed))
     if experts:
         silver = ask_experts(silver, experts, labels)
@@ -179,7 +184,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         overlaps=count_overlaps(experts, labels, taught),
         # With a column, there is nothing to distil: old scores can't move.
         soft=0.0 if movable else _soft(nlp.get_pipe(how.component), teacher, how.soft),
-        margin=how.margin if can_distil(nlp.get_pipe(how.component)) else 0.0,
+        margin=how.margin if movable and hidden < HIDDEN else 0.0,
         upstream=upstream,
         frozen=frozen,
         annotating=tuple(
@@ -217,6 +222,11 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         )
     if how.column is not None and no_column:
         session.summary.append(f"No column is added: {no_column}")
+    if how.margin and not session.margin:
+        session.summary.append(
+            "The margin is left out: it is for new labels in a column, beside an `O` "
+            "that can't learn to make up for it"
+        )
     if how.regularized and not starts:
         session.summary.append(
             "Regularizers have nothing to hold: beside a column, no old weight moves"
@@ -296,8 +306,18 @@ def _save_memory(
     memory: Memory, new: Sequence[Exemplar], settings: Mapping[str, Any]
 ) -> None:
     merged = merge(memory, new, settings["capacity"], settings["policy"])
-    if settings.get("save_to") is not None and merged is not memory:
-        save_memory(merged, Path(settings["save_to"]))
+    if settings.get("save_to") is None:
+        return
+    path = Path(settings["save_to"])
+    kept = read_memory(path) if path.exists() else Memory([], {})
+    if lost := set(kept.rounds) - set(merged.rounds):
+        raise ValueError(
+            f"[initialize.components.rehearsal.memory] save_to: {path} holds "
+            f"{len(lost)} rounds that path does not hold: they would be lost. Set path "
+            "to it, or save_to to another file"
+        )
+    if merged != kept:
+        save_memory(merged, path)
 
 
 def count_texts(texts: Iterable[str]) -> int:

@@ -11,8 +11,8 @@ from .teacher import Entity, Teacher, predict_entities
 def as_silver(
     exemplars: Sequence[Exemplar], teacher: Teacher, labels: Sequence[str]
 ) -> List[SilverText]:
-    """Turn exemplars into silver. People's word is exact on the labels that they knew;
-    on labels that the teacher has learnt since, the teacher's counts.
+    """Turn exemplars into silver. People's word is exact on the labels that they
+    marked; on labels that the teacher has learnt since, the teacher's counts.
 
     exemplars (Sequence[Exemplar]): The exemplars.
     teacher (Teacher): The teacher.
@@ -44,7 +44,7 @@ def _complete(
         text=exemplar.text,
         entities=tuple(sorted([*own, *since])),
         n_words=n_words,
-        exact=tuple(x for x in exemplar.labels if x in known),
+        exact=tuple(x for x in exemplar.exact if x in known),
         missing=(*exemplar.missing, *unknown),
     )
 

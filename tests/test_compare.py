@@ -71,7 +71,7 @@ def test_methods_that_do_not_exist_are_named(config):
 
 
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
-def test_compare_scores_a_run_and_knows_it_again(config, workdir):
+def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     runs = plan_runs(config, ["naive", "rehearsal"], [0, 1], workdir / "runs")
     assert [(x.method, x.seed) for x in runs] == [
         ("naive", 0), ("rehearsal", 0), ("naive", 1), ("rehearsal", 1),
@@ -79,14 +79,31 @@ def test_compare_scores_a_run_and_knows_it_again(config, workdir):
     assert len({run.digest for run in runs}) == 4
     naive = runs[0]
     assert finished(naive) is None
-    scores = do_run(naive, config, None)
+    scores = do_run(naive)
     assert finished(naive) == scores
     assert scores["new_f"] > 0.3 and scores["retention"] < 0.7
     assert scores["old_f"] is None  # dev marks new labels only
     assert spacy.load(workdir / "runs" / "naive-0").pipe_names == ["ner"]
-    config["training"]["max_steps"] = 10
+    (again,) = plan_runs(config, ["naive"], [0], workdir / "runs")
+    assert finished(again) == scores
+    config["initialize"]["components"]["rehearsal"]["heldout"] = 0.2
     (other,) = plan_runs(config, ["naive"], [0], workdir / "runs")
+    assert finished(other) is None  # scored on other texts
+    test = corpus / "train.spacy"
+    (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
     assert finished(other) is None
+
+
+def test_compare_seeds_every_method_and_leaves_the_users_memory_alone(config, workdir):
+    memory = {"path": "memory.jsonl", "save_to": "memory.jsonl", "capacity": 9}
+    config["initialize"]["components"]["rehearsal"]["memory"] = memory
+    config["training"]["seed"] = 7
+    for run in plan_runs(config, ["rehearsal", "textbook"], [3], workdir / "runs"):
+        told = run.config.interpolate()
+        assert told["system"]["seed"] == told["training"]["seed"] == 3
+        kept = told["initialize"]["components"]["rehearsal"]["memory"]
+        assert kept["path"] is None
+        assert kept["save_to"] == str(workdir / "runs" / f"{run.method}-3.memory.jsonl")
 
 
 SCORES = [

@@ -51,7 +51,7 @@ def test_completion_gold_wins_and_the_rest_of_a_cut_entity_becomes_missing():
 
 
 def test_completion_articles_and_punctuation_of_a_cut_entity_are_outside():
-    words = ["in", "the", "Social", "Party", "(", "Rome", ")"]
+    words = ["in", "the", "Social", "Party", "(", "US", ")"]
     doc = Doc(NLP.vocab, words=words)
     doc.set_ents([spacy.tokens.Span(doc, 2, 4, label="GADGET")], default="outside")
     complete(doc, [entity(doc, 1, 7, "ORG")], NEW)

@@ -3,8 +3,10 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.training import Corpus
 
 from spacy_rehearse.callbacks import create_export_v1
+from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.layers import output_layer
 from spacy_rehearse.margin import label_of, raise_scores
 
@@ -86,3 +88,38 @@ def test_margin_out_of_range_is_refused(base, corpus, margin):
     rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": margin})
     with pytest.raises(ValueError, match=rf"margin is {margin}: expected 0"):
         rehearsal.initialize(list, nlp=nlp, teacher=str(base), pool=lambda nlp: [])
+
+
+def test_margin_averages_have_none_where_an_update_is_interrupted(base, corpus):
+    nlp, examples = with_margin(base, corpus, 2.0)
+    optimizer = nlp.resume_training()
+    optimizer.averages = {}
+    nlp.update(examples[:4], sgd=False)
+    for _, pipe in nlp.pipeline:
+        pipe.finish_update(optimizer)
+    layer = output_layer(nlp.get_pipe("ner").model)
+    average = optimizer.averages[layer.id, "b"].copy()
+    before = scores(nlp)
+    nlp.update(examples[:4], sgd=False)  # Ctrl-C comes here, and spaCy saves
+    with nlp.use_params(optimizer.averages):
+        saved = create_export_v1()(nlp)
+        numpy.testing.assert_array_equal(scores(saved), average)
+    nlp.get_pipe("rehearsal").settle()
+    numpy.testing.assert_array_equal(scores(nlp), before)
+
+
+def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
+    for column in (None, {"width": 16, "depth": 1, "hidden": 8}):
+        nlp = spacy.load(base)
+        rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": 2.0})
+        rehearsal.initialize(
+            lambda nlp=nlp: Corpus(corpus / "train.spacy")(nlp),
+            nlp=nlp,
+            teacher=str(base),
+            pool=create_raw_text_v1(corpus / "pool.jsonl"),
+            cache=None,
+            expert=None,
+            column=column,
+        )
+        assert rehearsal.session.margin == (2.0 if column else 0.0)
+        assert ("margin is left out" in capfd.readouterr().err) == (not column)

@@ -34,7 +34,7 @@ POLICIES = {"reservoir": reservoir, "balanced": balanced, "rare": rare}
 
 
 def exemplar(text, *entities, labels=("A", "B"), round="1"):
-    return Exemplar(text, tuple(entities), (), tuple(labels), round)
+    return Exemplar(text, tuple(entities), (), tuple(labels), tuple(labels), round)
 
 
 words = st.text("abcde ", min_size=3, max_size=12)
@@ -85,7 +85,8 @@ def test_memory_rare_policy_prefers_other_surface_forms():
 
 
 def test_memory_survives_the_disk(tmp_path):
-    memory = Memory([exemplar("Ana ☃", (0, 3, "A"))], {"1": "digest"})
+    text = "Ana \u2028 ☃ \x85 \n x"  # line ends of many kinds
+    memory = Memory([exemplar(text, (0, 3, "A"))], {"1": "digest"})
     save_memory(memory, tmp_path / "new" / "memory.jsonl")
     assert read_memory(tmp_path / "new" / "memory.jsonl") == memory
 
@@ -165,6 +166,25 @@ def test_memory_of_other_labels_is_completed_by_the_teacher(base):
     (silver,) = as_silver([known], teacher, ["GADGET"])
     assert silver.entities == ((30, 39, "ORG"), (56, 64, "GADGET"))
     assert silver.exact == ("GADGET",)
+
+
+def test_memory_the_teachers_completion_is_no_exact_word(base):
+    teacher = load_teacher(str(base), "ner", [])
+    text = "mister Ana Ruiz left the firm Acme Corp near the device Zoomer X ."
+    labels = ("GADGET", "ORG", "PERSON")
+    known = Exemplar(text, ((30, 39, "ORG"),), (), labels, ("GADGET",), "1")
+    (silver,) = as_silver([known], teacher, ["ORG"])
+    assert silver.exact == () and silver.entities == ((30, 39, "ORG"),)
+    assert "B-ORG" not in iob(silver, unknown=("ORG",))
+
+
+def test_memory_of_other_rounds_is_not_overwritten(base, corpus, workdir):
+    save_memory(Memory([exemplar("one")], {"1": "digest"}), workdir / "memory.jsonl")
+    before = (workdir / "memory.jsonl").read_bytes()
+    config = quick_config(base, corpus, "x.cfg", **with_memory(path=None))
+    with pytest.raises(ValueError, match="holds 1 rounds that path does not hold"):
+        train(config, "out")
+    assert (workdir / "memory.jsonl").read_bytes() == before
 
 
 def with_memory(**settings):

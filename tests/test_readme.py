@@ -108,7 +108,10 @@ def test_readme_logger_config_logs_to_both(base, project):
 
 def check_config_with(block, base, project, **settings):
     """Train with some sections added to a config of `init-config`."""
-    added = Config().from_str(block, interpolate=False)
+    sections = re.findall(r"^\[([\w.]+)\]", block, re.MULTILINE)
+    parents = {".".join(x.split(".")[:i]) for x in sections for i in range(1, 9)}
+    above = "".join(f"[{name}]\n" for name in sorted(parents - set(sections)))
+    added = Config().from_str(above + block, interpolate=False)
     path = quick_config(
         base,
         project / "corpus",

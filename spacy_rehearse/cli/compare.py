@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import traceback
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,12 +70,13 @@ def compare_cli(
         numbers = [int(seed) for seed in string_to_list(seeds)]
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
-        runs = plan_runs(config, names, numbers, output / "runs")
+        runs = plan_runs(config, names, numbers, output / "runs", test)
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
     if len(todo) < len(runs):
-        msg.info(f"{len(runs) - len(todo)} of {len(runs)} runs are there already")
-    failed = _do_all(todo, config, test, workers)
+        n_there = len(runs) - len(todo)
+        msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
+    failed = _do_all(todo, workers)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
         msg.fail("No run came to its end", exits=1)
@@ -87,12 +90,12 @@ def compare_cli(
         msg.text(f"Not beaten in both respects: {', '.join(front(results))}")
         msg.good(f"Saved {output / 'results.html'}, results.md and results.json")
     if failed:
-        msg.fail(f"Runs that failed: {', '.join(failed)}", exits=1)
+        if not as_json:
+            msg.fail(f"Runs that failed: {', '.join(failed)}")
+        raise typer.Exit(1)
 
 
-def _do_all(
-    runs: List[Run], config: Any, test: Optional[Path], workers: int
-) -> List[str]:
+def _do_all(runs: List[Run], workers: int) -> List[str]:
     """Do the runs, each in a process of its own.
 
     RETURNS (List[str]): The names of those that failed.
@@ -103,25 +106,32 @@ def _do_all(
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
         try:
-            names = {pool.submit(_work, run, config, test): run for run in runs}
+            names = {pool.submit(_work, run): run for run in runs}
             for future in as_completed(names):
                 run = names[future]
                 bar.update()
                 if error := future.exception():
                     failed.append(f"{run.method} (seed {run.seed})")
-                    bar.write(f"{failed[-1]}: {error}. See {_log(run)}")
+                    told = f"{failed[-1]}: {error}. See {_log(run)}"
+                    bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
             _stop(pool)
             msg.fail("Stopped. The same command goes on where it was", exits=1)
     return failed
 
 
-def _work(run: Run, config: Any, test: Optional[Path]) -> None:
+def _work(run: Run) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     with _log(run).open("w") as log:  # what spaCy prints, of all levels
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        do_run(run, config, test)
+        try:
+            do_run(run)
+        except Exception:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stdout.flush()
 
 
 def _log(run: Run) -> Path:

@@ -99,6 +99,7 @@ def interpolate_cli(
         between.meta.pop("spacy_rehearse", None)
         between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
         half = output_dir.with_name(f"{output_dir.name}.half")
+        half.parent.mkdir(parents=True, exist_ok=True)
         between.to_disk(half)
         if output_dir.is_dir():
             shutil.rmtree(output_dir)

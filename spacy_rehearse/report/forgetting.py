@@ -18,6 +18,7 @@ FIGURES = {
     "new_f": "new F",
     "old_f_before": "old F before",
     "old_f": "old F",
+    "all_f": "all F",
     "bwt": "BWT",
     "retention": "retention",
     "flood": "flood per 1,000 words",
