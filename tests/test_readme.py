@@ -78,6 +78,7 @@ def test_readme_commands_and_python_run(base, project):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_readme_tutorial_and_what_follows_run(base, project):
     run_commands(DOCS["tutorial"], base, project)
     assert (project / "report.html").exists()
@@ -99,6 +100,7 @@ def test_readme_tutorial_and_what_follows_run(base, project):
     check_config_with(blocks("ini", DOCS["methods"])[0], base, project, column=None)
 
 
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_readme_logger_config_logs_to_both(base, project):
     check_config_with(blocks("ini", CONFIG)[3], base, project)
     logged = [srsly.read_jsonl(x) for x in ("training.jsonl", "plain.jsonl")]

@@ -56,6 +56,7 @@ def test_train_works_with(run, base, settings):
     assert entities_f(nlp, NEW) > 0.5
 
 
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_train_base_with_vectors_keeps_them(run, vectors_base):
     nlp = spacy.load(run(vectors_base, training__max_steps=20) / "model-last")
     before = spacy.load(vectors_base)
