@@ -82,7 +82,7 @@ def test_readme_commands_and_python_run(base, project):
 def test_readme_tutorial_and_what_follows_run(base, project):
     run_commands(DOCS["tutorial"], base, project)
     assert (project / "report.html").exists()
-    assert list((project / "packages").glob("en_with_gadgets-1.0.0/setup.py"))
+    assert list((project / "training").glob("en_with_gadgets-1.0.0/setup.py"))
     check_config_with(blocks("ini", DOCS["tutorial"])[0], base, project)
     assert (project / "memory.jsonl").exists()
     run_commands(DOCS["pool"], base, project)
