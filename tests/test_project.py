@@ -54,7 +54,8 @@ def test_project_demonstrates_forgetting_and_its_cure(tmp_path):
     run = [sys.executable, "-m", "spacy", "project", "run", "all"]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for command in PROJECT["commands"]:
+    steps = [x for x in PROJECT["commands"] if x["name"] in PROJECT["workflows"]["all"]]
+    for command in steps:
         for output in command["outputs"]:
             assert (tmp_path / output).exists(), output
     f = {}
