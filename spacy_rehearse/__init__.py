@@ -2,19 +2,25 @@
 
 Data flows one way, and each module is one step of it:
 
-    pool      raw text files -> texts                              (pool.py)
-    teacher   the frozen original pipeline labels texts            (teacher.py)
-    silver    texts with the teacher's labels, cached in shards    (silver.py, cache.py)
-    split     held-out texts, free of near-duplicates, set aside   (heldout.py)
-    gold      mended, completed with the teacher's labels   (gold.py, completion.py)
-    mentions  where silver must say nothing: the new concept   (mentions.py)
+    pool        raw text files -> texts                            (pool.py)
+    teacher     the frozen original pipeline labels texts          (teacher.py)
+    silver      its labels, cached in shards       (labelling.py, silver.py, cache.py)
+    heldout     texts set aside, free of near-duplicates           (heldout.py)
+    gold        mended, completed with the teacher's labels    (gold.py, completion.py)
+    mentions    where silver must say nothing: the new concept     (mentions.py)
+    expert      finds the new labels in the silver             (expert.py, overlap.py)
+    memory      annotation of earlier rounds, replayed (rounds.py, memory.py, replay.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
-    train     both gradients in one step       (rehearse.py, distillation.py)
-    score     new labels, retention, flood                         (scorer.py)
-    export    an ordinary pipeline, without this plugin            (export.py)
+    column      new weights for new labels                     (column.py, margin.py)
+    train       both gradients in one step             (rehearse.py, distillation.py)
+    score       new labels, retention, flood                       (scorer.py)
+    export      an ordinary pipeline, without this plugin          (export.py)
+    report      what was forgotten, and by which method
+                                       (forgetting.py, compare.py, gate.py, report/)
 
-component.py, corpus.py, callbacks.py, loggers.py and cli/ adapt these functions to
-spaCy's registries and command line; nothing above imports them.
+prepare.py puts the steps before the training together: a session.py. component.py,
+corpus.py, callbacks.py, loggers.py and cli/ adapt these functions to spaCy's registries
+and command line; nothing above imports them.
 """
 
 from .about import __version__

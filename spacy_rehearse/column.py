@@ -13,7 +13,7 @@ The result is an ordinary model config: concatenated layers, and a wider hidden 
 
 import copy
 from functools import partial
-from typing import Any, Callable, Collection, Dict, List, Mapping
+from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence
 
 import numpy
 from spacy.language import Language
@@ -22,8 +22,9 @@ from thinc.api import Model
 
 from .distillation import action_names
 from .freeze import MovableT, all_of
-from .listeners import upstream_of
+from .listeners import has_transformer, upstream_of
 from .margin import is_outside, label_of
+from .teacher import Teacher
 
 DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
@@ -42,6 +43,33 @@ def can_grow(nlp: Language, component: str) -> bool:
         and {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
         and len(_columns(config)) == len(_layers(pipe.model, config))
     )
+
+
+def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str:
+    """Find out whether a column can keep the old labels as they are.
+
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    shared (Sequence[str]): Shared embedding pipes that learn.
+    RETURNS (str): Why it can't, or would not help. Empty if it can, and helps.
+    RAISES (ValueError): If the student has one already that the teacher lacks.
+    """
+    component = teacher.component
+    if not can_grow(nlp, component):
+        return f"{component!r} is no transition-based parser of spaCy's"
+    if has_transformer(teacher.nlp, component):
+        return f"{component!r} learns with a transformer"
+    if shared:
+        return (
+            f"{', '.join(shared)} would change under it. Add it to [training] "
+            "frozen_components and annotating_components, and it stays as it is"
+        )
+    if n_columns(nlp, component) > n_columns(teacher.nlp, component):
+        raise ValueError(
+            f"{component!r} has a column already that the teacher lacks: the pipeline "
+            "was initialized before. Load the base anew"
+        )
+    return ""
 
 
 def n_columns(nlp: Language, component: str) -> int:

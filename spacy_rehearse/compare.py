@@ -16,7 +16,8 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from .cache import write_whole
-from .forgetting import compare_pipelines, read_docs
+from .forgetting import compare_pipelines
+from .gold import read_docs
 from .methods import method_config, path_of
 from .results import Measure, ResultsT, gather, pareto_front
 from .scorer import mean
@@ -191,7 +192,7 @@ def _score(student: Language, config: Config, test: Optional[Path]) -> Dict[str,
         base,
         student,
         session.teacher.component,
-        gold=read_docs(test or path_of(config.interpolate(), "dev_corpus"), base),
+        gold=read_docs(test or path_of(config.interpolate(), "dev_corpus"), base.vocab),
         texts=[item.text for item in session.heldout],
         new=session.labels,
     ).summary()

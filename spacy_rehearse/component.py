@@ -22,11 +22,12 @@ from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
 from .margin import get_bias, is_outside, raise_scores, set_bias
 from .parity import check_parity
-from .prepare import PoolT, Settings, prepare
+from .prepare import prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
 from .rehearse import complete_gold, learn_silver, start_averages
 from .scorer import SCORE_WEIGHTS
 from .session import Session
+from .settings import PoolT, Settings
 
 DEFAULT_CONFIG = """
 [rehearsal]

@@ -4,10 +4,9 @@ from collections import Counter
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
-from spacy.training import Example
 
 from . import scorer
-from .completion import place_entities, set_entities
+from .forgetting import as_examples
 from .near_duplicates import NearDuplicateIndex
 from .teacher import Entity, Teacher, predict_entities
 
@@ -155,13 +154,6 @@ def _teacher_f(
     marked = {ent.label_ for doc in dev for ent in doc.ents} & set(old)
     if not marked:
         return {}
-    examples = []
-    for doc, entities in zip(
-        dev, _predict(teacher, [d.text for d in dev]), strict=True
-    ):
-        predicted = doc.copy()
-        predicted.set_ents([], default="outside")
-        set_entities(predicted, place_entities(predicted, entities)[0], set())
-        examples.append(Example(predicted, doc))
+    examples = as_examples(dev, _predict(teacher, [doc.text for doc in dev]))
     scores = {label: scorer.entity_prf(examples, [label]) for label in sorted(marked)}
     return {label: (s.fscore, s.tp + s.fn) for label, s in scores.items()}

@@ -2,11 +2,12 @@
 (Howard and Ruder 2018, "Universal language model fine-tuning", section 3.2).
 """
 
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Sequence
 
 from thinc.api import Model, Optimizer
 
 from .layers import layers_called
+from .parameters import KeyT, parameters
 
 NAME = "spacy-rehearse.Discriminative.v1"
 
@@ -28,7 +29,7 @@ class Discriminative(Optimizer):
         for name in Optimizer.__slots__:
             setattr(self, name, getattr(wrapped, name))
         self.multipliers = multipliers
-        self.scales: Dict[int, float] = {}
+        self.scales: Dict[KeyT, float] = {}
 
     def bind(self, models: Sequence[Model]) -> None:
         """Find the layers.
@@ -38,11 +39,11 @@ class Discriminative(Optimizer):
         """
         for name, multiplier in self.multipliers.items():
             for layer in layers_called(name, models, NAME):
-                self.scales.update({node.id: multiplier for node in layer.walk()})
+                self.scales.update({x.key: multiplier for x in parameters(layer)})
 
     def __call__(
         self,
-        key: Tuple[int, str],
+        key: KeyT,
         weights: Any,
         gradient: Any,
         *,
@@ -55,7 +56,7 @@ class Discriminative(Optimizer):
                 "'rehearsal' in the pipeline, which names them at the first update"
             )
         rate = self.learn_rate
-        self.learn_rate = rate * self.scales.get(key[0], 1.0)
+        self.learn_rate = rate * self.scales.get(key, 1.0)
         try:
             return super().__call__(key, weights, gradient, lr_scale=lr_scale)
         finally:

@@ -15,6 +15,7 @@ from typing import (
     Dict,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Sequence,
     Tuple,
@@ -29,6 +30,7 @@ from thinc.api import Adam, Optimizer
 from .distillation import can_distil
 from .listeners import only_listener, upstream_of
 from .margin import get_bias, label_of, raise_scores, set_bias
+from .parameters import KeyT, Parameter, parameters
 from .scorer import entity_prf
 from .teacher import Entity, predict_entities
 
@@ -106,15 +108,16 @@ def train_expert(
     )
     rng = random.Random(seed)
     best, since = Expert(nlp, pipes, PRFScore(), 0, heldout), 0
-    best_weights: Dict[Any, Any] = {}
+    best_weights: Dict[KeyT, Any] = {}
     for n_passes in range(1, max_passes + 1):
         _learn(nlp, pipes, _batches(gold, rng), optimizer)
         with nlp.use_params(optimizer.averages):
             score = _score(nlp, pipes, heldout, labels)
+            weights = _weights(nlp, pipes)
         since += 1
         if score.fscore > best.score.fscore or not best_weights:
             best, since = Expert(nlp, pipes, score, n_passes, heldout), 0
-            best_weights = {k: v.copy() for k, v in optimizer.averages.items()}
+            best_weights = weights
         if since == PATIENCE:
             break
     _set_weights(nlp, pipes, best_weights)
@@ -301,10 +304,18 @@ def _score(
     return entity_prf(examples, labels)
 
 
-def _set_weights(nlp: Language, pipes: Sequence[str], weights: Dict[Any, Any]) -> None:
+def _parameters(nlp: Language, pipes: Sequence[str]) -> Iterator[Parameter]:
     for name in pipes:
         model = getattr(nlp.get_pipe(name), "model", None)
-        for node in model.walk() if model else ():
-            for param in node.param_names:
-                if (node.id, param) in weights:
-                    node.set_param(param, weights[node.id, param])
+        yield from parameters(model) if model else ()
+
+
+def _weights(nlp: Language, pipes: Sequence[str]) -> Dict[KeyT, Any]:
+    return {x.key: x.weights.copy() for x in _parameters(nlp, pipes)}
+
+
+def _set_weights(
+    nlp: Language, pipes: Sequence[str], weights: Mapping[KeyT, Any]
+) -> None:
+    for parameter in _parameters(nlp, pipes):
+        parameter.weights[...] = weights[parameter.key]

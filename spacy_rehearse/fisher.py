@@ -1,13 +1,23 @@
 """Diagonal Fisher information: how much the old labels depend on each weight."""
 
-from typing import Any, Callable, Iterable, List, TypeVar
+import random
+from dataclasses import replace
+from typing import Any, Callable, Iterable, List, Sequence, TypeVar
 
 import numpy
 import srsly
+from spacy.language import Language
+from spacy.util import fix_random_seed
 from thinc.backends import get_array_ops
+from tqdm import tqdm
 
+from .cache import SilverCache
 from .freeze import drop_gradients
+from .parameters import parameters
 from .regularizers import Start
+from .rehearse import learn_silver
+from .session import Session
+from .silver import SilverText, text_digest
 
 TextT = TypeVar("TextT")
 
@@ -32,13 +42,12 @@ def estimate_fisher(
     for text in texts:
         add_gradients(text)
         for start, sums in zip(starts, squares, strict=True):
-            for number, node in enumerate(start.model.walk()):
-                for name in node.param_names:
-                    if node.has_grad(name) and (number, name) in sums:
-                        gradient = node.ops.to_numpy(node.get_grad(name))
-                        old = sums[number, name]
-                        block = tuple(slice(0, size) for size in old.shape)
-                        old += gradient[block] ** 2
+            for parameter in parameters(start.model):
+                gradient = parameter.gradient
+                if gradient is not None and parameter.place in sums:
+                    old = sums[parameter.place]
+                    block = tuple(slice(0, size) for size in old.shape)
+                    old += get_array_ops(gradient).to_numpy(gradient[block]) ** 2
             drop_gradients(start.model)
     n_weights = sum(old.size for sums in squares for old in sums.values())
     total = sum(float(old.sum()) for sums in squares for old in sums.values())
@@ -68,3 +77,36 @@ def unpack(data: bytes, starts: List[Start]) -> None:
         for number, name, value in table:
             ops = get_array_ops(start.weights[number, name])
             start.fisher[number, name] = ops.asarray(value)
+
+
+def weigh(
+    nlp: Language, session: Session, texts: Sequence[SilverText], store: SilverCache
+) -> None:
+    """Estimate what the weights are worth to the old labels, or look it up.
+
+    nlp (Language): The student. It has not moved yet.
+    session (Session): The training run. Its starts are changed in place.
+    texts (Sequence[SilverText]): The silver to estimate it on.
+    store (SilverCache): Where it is kept, with the silver.
+    """
+    weights = [
+        f"{key} {value.shape}"
+        for start in session.starts
+        for key, value in start.weights.items()
+    ]
+    made_of = [*weights, *session.labels, *(item.text for item in texts)]
+    key = f"fisher-{text_digest(made_of)}"
+    if (data := store.get(key)) is not None:
+        unpack(data, session.starts)
+        return
+    hard = replace(session, soft=0.0)
+    # spaCy cuts long texts at random: here, always in the same places.
+    states = random.getstate(), numpy.random.get_state()
+    fix_random_seed(0)
+    with tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar:
+        estimate_fisher(
+            session.starts, bar, lambda item: learn_silver(nlp, hard, [item], 0.0)
+        )
+    random.setstate(states[0])
+    numpy.random.set_state(states[1])
+    store.put(key, pack(session.starts), n_texts=len(texts))

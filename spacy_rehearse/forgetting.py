@@ -1,13 +1,12 @@
 """Forgetting: what a pipeline says after fine-tuning, next to what it said before."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.scorer import PRFScore
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from . import scorer
@@ -140,8 +139,8 @@ def compare_pipelines(
     theirs = _predict(base, component, all_texts)
     ours = _predict(student, component, all_texts)
     n_gold = len(gold)
-    was = _examples(gold, theirs[:n_gold])
-    now = _examples(gold, ours[:n_gold])
+    was = as_examples(gold, theirs[:n_gold])
+    now = as_examples(gold, ours[:n_gold])
     words = sum(len(base.make_doc(text)) for text in texts)
     return Forgetting(
         old=old,
@@ -161,29 +160,6 @@ def compare_pipelines(
     )
 
 
-def read_docs(path: Path, nlp: Language) -> List[Doc]:
-    """Read gold.
-
-    path (Path): A .spacy file, or a folder of them.
-    nlp (Language): The pipeline whose vocab is used.
-    RETURNS (List[Doc]): The docs.
-    RAISES (ValueError): If it is of another format, or there is no doc.
-    """
-    files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
-    docs: List[Doc] = []
-    for file in files:
-        try:
-            docs += DocBin().from_disk(file).get_docs(nlp.vocab)
-        except Exception as e:  # msgpack, zlib and spaCy have their own
-            raise ValueError(
-                f"{file} is no .spacy file: convert it with `python -m spacy rehearse "
-                f"convert` ({type(e).__name__})"
-            ) from e
-    if not docs:
-        raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
-    return docs
-
-
 def _predict(
     nlp: Language, component: str, texts: Sequence[str]
 ) -> List[Tuple[Entity, ...]]:
@@ -191,9 +167,15 @@ def _predict(
     return list(predict_entities(nlp, pipes, texts))
 
 
-def _examples(
+def as_examples(
     gold: Sequence[Doc], predicted: Sequence[Sequence[Entity]]
 ) -> List[Example]:
+    """Put predictions beside gold.
+
+    gold (Sequence[Doc]): The annotated texts.
+    predicted (Sequence[Sequence[Entity]]): The entities that were found in each.
+    RETURNS (List[Example]): The examples, as a scorer takes them.
+    """
     examples = []
     for doc, entities in zip(gold, predicted, strict=True):
         said = Doc(

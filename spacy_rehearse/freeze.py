@@ -1,17 +1,18 @@
 """Frozen weights: what an update does not move, weight decay and momentum included."""
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 from thinc.api import Model, Optimizer
 
-KeyT = Tuple[int, str]  # the id of a node and the name of its parameter
+from .parameters import KeyT, parameters
+
 # What may move of a parameter, as an array of bools of its shape. None for nothing.
 MovableT = Mapping[KeyT, Optional[Any]]
 
 
 def all_of(model: Model) -> MovableT:
     """RETURNS (MovableT): That nothing of a model may move."""
-    return {(node.id, name): None for node in model.walk() for name in node.param_names}
+    return {parameter.key: None for parameter in parameters(model)}
 
 
 def both(one: MovableT, other: MovableT) -> MovableT:
@@ -27,12 +28,7 @@ def frozen_weights(model: Model, movable: MovableT) -> Dict[KeyT, Any]:
     """RETURNS (Dict[Tuple[int, str], Array]): Copies of what may not move, or not all
     of it.
     """
-    return {
-        (node.id, name): node.get_param(name).copy()
-        for node in model.walk()
-        for name in node.param_names
-        if (node.id, name) in movable
-    }
+    return {x.key: x.weights.copy() for x in parameters(model) if x.key in movable}
 
 
 def put_back(model: Model, movable: MovableT, before: Mapping[KeyT, Any]) -> bool:
@@ -44,17 +40,15 @@ def put_back(model: Model, movable: MovableT, before: Mapping[KeyT, Any]) -> boo
     RETURNS (bool): Whether any had moved.
     """
     moved = False
-    for node in model.walk():
-        for name in node.param_names:
-            key = (node.id, name)
-            if key in before:
-                weights, free = node.get_param(name), movable[key]
-                wrong = weights != before[key]
-                if free is not None:
-                    wrong &= ~free
-                if wrong.any():
-                    weights[wrong] = before[key][wrong]
-                    moved = True
+    for parameter in parameters(model):
+        key, weights = parameter.key, parameter.weights
+        if key in before:
+            free, wrong = movable[key], weights != before[key]
+            if free is not None:
+                wrong &= ~free
+            if wrong.any():
+                weights[wrong] = before[key][wrong]
+                moved = True
     return moved
 
 
@@ -71,39 +65,28 @@ def update_movable(model: Model, optimizer: Optimizer, movable: MovableT) -> Non
         that are not free to move as a whole.
     """
     before: Dict[KeyT, Any] = {}
-    for node, name, key in _gradients(model):
-        if key not in movable:
+    for parameter in parameters(model):
+        key = parameter.key
+        if parameter.gradient is None or key not in movable:
             continue
         free = movable[key]
         if free is None:
-            _drop_gradient(node, name)
+            parameter.drop_gradient()
         else:
-            node.get_grad(name)[~free] = 0  # before its norm is clipped
-            before[key] = node.get_param(name).copy()
+            parameter.gradient[~free] = 0  # before its norm is clipped
+            before[key] = parameter.weights.copy()
     model.finish_update(optimizer)
-    for node, name, key in _gradients(model):
+    for parameter in parameters(model):
+        key = parameter.key
         if key in before:
             frozen = movable[key] == 0
-            node.get_param(name)[frozen] = before[key][frozen]
+            parameter.weights[frozen] = before[key][frozen]
             if optimizer.averages is not None and key in optimizer.averages:
                 optimizer.averages[key][frozen] = before[key][frozen]
-        _drop_gradient(node, name)
+        parameter.drop_gradient()
 
 
 def drop_gradients(model: Model) -> None:
     """Take all gradients of a model off."""
-    for node, name, _ in _gradients(model):
-        _drop_gradient(node, name)
-
-
-def _gradients(model: Model):
-    return [
-        (node, name, (node.id, name))
-        for node in model.walk()
-        for name in node.param_names
-        if node.has_grad(name)
-    ]
-
-
-def _drop_gradient(node: Model, name: str) -> None:
-    node._params._grads.pop((node.id, name))
+    for parameter in parameters(model):
+        parameter.drop_gradient()

@@ -2,14 +2,27 @@
 
 from collections import Counter
 from itertools import islice
-from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from pathlib import Path
+from typing import (
+    Callable,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.util import resolve_dot_names
+from spacy.vocab import Vocab
 
 from .completion import set_entities
+from .teacher import Entity
 
 MOST = 100_000  # examples of a streamed corpus, which may never end
 
@@ -29,6 +42,29 @@ class Gold(NamedTuple):
     texts: List[str]
     labels: Counter
     n_mended: int
+
+
+def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
+    """Read annotated texts.
+
+    path (Path): A .spacy file, or a folder of them.
+    vocab (Vocab): The vocab of the docs.
+    RETURNS (List[Doc]): The docs.
+    RAISES (ValueError): If it is of another format, or holds no doc.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
+    docs: List[Doc] = []
+    for file in files:
+        try:
+            docs += DocBin().from_disk(file).get_docs(vocab)
+        except Exception as e:  # msgpack, zlib and spaCy have their own
+            raise ValueError(
+                f"{file} is not a .spacy file ({type(e).__name__}): convert it with "
+                "`python -m spacy rehearse convert` (Prodigy, CoNLL, IOB, JSON)"
+            ) from e
+    if not docs:
+        raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
+    return docs
 
 
 def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
@@ -159,3 +195,26 @@ def _sentence_starts(example: Example) -> Set[int]:
         x2y = example.alignment.x2y
         starts |= {int(at[0]) for at in (x2y[i] for i in preset) if len(at)}
     return starts
+
+
+def share_hidden(
+    examples: Sequence[Example],
+    taught: Mapping[str, Sequence[Entity]],
+    labels: Sequence[str],
+) -> float:
+    """Measure how often the base's entities hide the new ones.
+
+    examples (Sequence[Example]): The gold.
+    taught (Mapping[str, Sequence[Entity]]): The teacher's entities by gold text.
+    labels (Sequence[str]): The new labels.
+    RETURNS (float): Share of the new entities that begin inside an entity of the
+        teacher's, after its start: the recogniser can't begin them if it began that.
+    """
+    ents = [
+        (ent.start_char, taught[eg.reference.text])
+        for eg in examples
+        for ent in eg.reference.ents
+        if ent.label_ in labels
+    ]
+    n_hidden = sum(any(s < at < e for s, e, _ in theirs) for at, theirs in ents)
+    return n_hidden / max(len(ents), 1)

@@ -5,7 +5,7 @@ there is often a pipeline that learnt nearly all, and keeps more.
 """
 
 import math
-from typing import Any, List, Tuple
+from typing import Any
 
 from spacy.language import Language
 from thinc.api import Model
@@ -13,6 +13,7 @@ from thinc.api import Model
 from .distillation import action_names
 from .layers import output_layer
 from .listeners import upstream_of
+from .parameters import Parameter, parameters
 
 NEVER = -1e6  # a score that never wins
 
@@ -49,12 +50,15 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
         if name == component:
             _check_actions(before, after, component)
         top = output_layer(after.model) if after.model.has_ref("lower") else None
-        for old, new in _same_nodes(before.model, after.model, name):
-            n_moved += _blend(old, new, alpha, grows=new is top)
+        _check_layers(before.model, after.model, name)
+        pairs = zip(parameters(before.model), parameters(after.model), strict=True)
+        for old, new in pairs:
+            grows = top is not None and new.key[0] == top.id
+            n_moved += _blend(old, new, alpha, grows=grows)
     return n_moved
 
 
-def _same_nodes(base: Model, student: Model, name: str) -> List[Tuple[Model, Model]]:
+def _check_layers(base: Model, student: Model, name: str) -> None:
     ours, theirs = list(student.walk()), list(base.walk())
     if any("|" in x.name and ">>" in x.name for x in ours) and len(ours) > len(theirs):
         raise ValueError(
@@ -68,7 +72,6 @@ def _same_nodes(base: Model, student: Model, name: str) -> List[Tuple[Model, Mod
             f"the base, {len(ours)} in the student. Only a pipeline that was "
             "fine-tuned from the base can be interpolated with it"
         )
-    return list(zip(theirs, ours, strict=True))
 
 
 def _check_actions(base: Any, student: Any, component: str) -> None:
@@ -80,22 +83,17 @@ def _check_actions(base: Any, student: Any, component: str) -> None:
         )
 
 
-def _blend(base: Model, student: Model, alpha: float, *, grows: bool) -> int:
-    n_moved = 0
-    for name in base.param_names:
-        if not base.has_param(name):
-            continue
-        old: Any = base.get_param(name)
-        new: Any = student.get_param(name)
-        if old.shape != new.shape and not grows:
-            raise ValueError(
-                f"layer {base.name!r} is {old.shape} in the base and {new.shape} in "
-                "the student: it was not fine-tuned from it"
-            )
-        block = tuple(slice(0, size) for size in old.shape)
-        n_moved += int((new[block] != old).sum())
-        if alpha < 1:
-            new[block] = old + alpha * (new[block] - old)
-        if name == "b" and old.shape != new.shape:
-            new[old.shape[0] :] += math.log(alpha) if alpha else NEVER
+def _blend(base: Parameter, student: Parameter, alpha: float, *, grows: bool) -> int:
+    old, new = base.weights, student.weights
+    if old.shape != new.shape and not grows:
+        raise ValueError(
+            f"layer {base.layer!r} is {old.shape} in the base and {new.shape} in "
+            "the student: it was not fine-tuned from it"
+        )
+    block = tuple(slice(0, size) for size in old.shape)
+    n_moved = int((new[block] != old).sum())
+    if alpha < 1:
+        new[block] = old + alpha * (new[block] - old)
+    if base.key[1] == "b" and old.shape != new.shape:
+        new[old.shape[0] :] += math.log(alpha) if alpha else NEVER
     return n_moved

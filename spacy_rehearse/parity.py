@@ -8,6 +8,7 @@ from spacy.language import Language
 from .scorer import agreement, silver_prf
 from .session import Session
 from .teacher import (
+    Teacher,
     lookups_digest,
     parameter_digests,
     predict_entities,
@@ -84,3 +85,12 @@ def differences(nlp: Language, session: Session) -> List[str]:
 def weights_digest(nlp: Language, pipes: Sequence[str]) -> Counter:
     """RETURNS (Counter): Digests of all parameters of some pipes."""
     return Counter(d for name in pipes for d in parameter_digests(nlp.get_pipe(name)))
+
+
+def has_weights_of(nlp: Language, teacher: Teacher) -> bool:
+    """RETURNS (bool): Whether all the weights of the teacher's pipes are the student's,
+    before new labels make its output layer grow.
+    """
+    pipes = required_pipes(nlp, teacher.component, teacher.pipes)
+    ours = weights_digest(nlp, pipes)
+    return not weights_digest(teacher.nlp, teacher.pipes) - ours

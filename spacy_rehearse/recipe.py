@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
+
+from .gold import read_docs
 
 # As much silver as gold. More keeps a little more of the old labels and slows down the
 # learning of the new ones (and the training) a lot.
@@ -52,16 +53,7 @@ def measure_gold(path: Path) -> GoldSize:
     RETURNS (GoldSize): The counts.
     RAISES (ValueError): If it is of another format or holds no doc.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
-    if not all(file.suffix == ".spacy" for file in files):
-        raise ValueError(
-            f"{path} is not a .spacy file: convert it with `python -m spacy rehearse "
-            "convert` (Prodigy) or `python -m spacy convert` (CoNLL, IOB, JSON)"
-        )
-    vocab = Vocab()
-    docs = [doc for file in files for doc in DocBin().from_disk(file).get_docs(vocab)]
-    if not docs:
-        raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
+    docs = read_docs(path, Vocab())
     labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
     return GoldSize(len(docs), sum(len(doc) for doc in docs), labels)
 

@@ -1,27 +1,28 @@
 """Regularizers: methods in weight space, which act when all gradients are in."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from thinc.api import Model, Optimizer
+from thinc.backends import get_array_ops
 from thinc.types import FloatsXd
 
 from .freeze import MovableT, all_of
 from .layers import layers_called
+from .parameters import KeyT, parameters
 
 
 class Start(NamedTuple):
     """A model, and what it was before its output layer grew and anything moved.
 
     model (Model): The model.
-    weights (Dict[Tuple[int, str], FloatsXd]): Its weights, by position of the node in
-        the model and name of the parameter.
+    weights (Dict[Tuple[int, str], FloatsXd]): Its weights, by their place in it.
     fisher (Dict[Tuple[int, str], FloatsXd]): How important each is for the old labels,
         1 in the mean. Empty unless a regularizer asks for it.
     """
 
     model: Model
-    weights: Dict[Tuple[int, str], FloatsXd]
-    fisher: Dict[Tuple[int, str], FloatsXd]
+    weights: Dict[KeyT, FloatsXd]
+    fisher: Dict[KeyT, FloatsXd]
 
 
 # Called when all gradients are in. It may change the weights at once, and tell which of
@@ -35,12 +36,7 @@ EMBEDDING = "hashembed"  # thinc's name for a table of word features
 
 def remember_start(pipe: Any) -> Start:
     """RETURNS (Start): A copy of a pipe's weights, as they are now."""
-    weights = {
-        (number, name): node.get_param(name).copy()
-        for number, node in enumerate(pipe.model.walk())
-        for name in node.param_names
-        if node.has_param(name)
-    }
+    weights = {x.place: x.weights.copy() for x in parameters(pipe.model)}
     return Start(pipe.model, weights, {})
 
 
@@ -56,10 +52,10 @@ def pull_to_start(start: Start, rate: float) -> None:
     start (Start): The model and its start.
     rate (float): Between 0 (nothing) and 1 (all the way).
     """
-    for node, name, key in _positions(start):
-        if node.name != EMBEDDING:
-            before = start.weights[key]
-            now = _old_part(node.get_param(name), before)
+    for parameter in parameters(start.model):
+        before = start.weights.get(parameter.place)
+        if before is not None and parameter.layer != EMBEDDING:
+            now = _old_part(parameter.weights, before)
             now -= rate * (now - before)
 
 
@@ -75,16 +71,12 @@ def pull_by_fisher(start: Start, rate: float) -> None:
     start (Start): The model, its start and its Fisher information.
     rate (float): From 0 up.
     """
-    for node, name, key in _positions(start):
-        if key in start.fisher:
-            before = start.weights[key]
-            now = _old_part(node.get_param(name), before)
-            now -= (rate * start.fisher[key]).clip(0, 1) * (now - before)
-
-
-def _positions(start: Start):
-    nodes = list(start.model.walk())
-    return [(nodes[key[0]], key[1], key) for key in start.weights]
+    for parameter in parameters(start.model):
+        fisher = start.fisher.get(parameter.place)
+        if fisher is not None:
+            before = start.weights[parameter.place]
+            now = _old_part(parameter.weights, before)
+            now -= (rate * fisher).clip(0, 1) * (now - before)
 
 
 def _old_part(now: Any, before: Any) -> Any:
@@ -178,11 +170,10 @@ def create_freeze_v1(
 def _old_rows(start: Start) -> MovableT:
     """What grew since the start is the output layer: only its new part may move."""
     movable: Dict[Any, Any] = {}
-    for number, node in enumerate(start.model.walk()):
-        for name in node.param_names:
-            before = start.weights.get((number, name))
-            if before is not None and before.shape != node.get_param(name).shape:
-                free = node.ops.xp.ones(node.get_param(name).shape, dtype=bool)
-                free[tuple(slice(0, size) for size in before.shape)] = False
-                movable[node.id, name] = free
+    for parameter in parameters(start.model):
+        before = start.weights.get(parameter.place)
+        if before is not None and before.shape != parameter.weights.shape:
+            free = get_array_ops(before).xp.ones(parameter.weights.shape, dtype=bool)
+            free[tuple(slice(0, size) for size in before.shape)] = False
+            movable[parameter.key] = free
     return movable

@@ -15,6 +15,7 @@ from .expert import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .overlap import judge
+from .parameters import parameters
 from .session import Session
 from .silver import SilverText, to_examples
 from .teacher import Teacher, zone
@@ -145,8 +146,5 @@ def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> Non
         return
     for name in session.learning:
         pipe: Any = nlp.get_pipe(name)
-        for node in pipe.model.walk():
-            for param in node.param_names:
-                key = (node.id, param)
-                if node.has_param(param) and key not in averages:
-                    averages[key] = node.get_param(param).copy()
+        for parameter in parameters(pipe.model):
+            averages.setdefault(parameter.key, parameter.weights.copy())

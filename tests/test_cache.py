@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spacy_rehearse import silver
 from spacy_rehearse.cache import SilverCache, clear, write_whole
-from spacy_rehearse.prepare import made_by
+from spacy_rehearse.labelling import made_by
 from spacy_rehearse.silver import annotate, read_shard
 from spacy_rehearse.teacher import load_teacher
 

@@ -134,7 +134,7 @@ def test_expert_that_leans_doubts_what_it_would_miss(experts):
     )
     doubts = [count(x, [()] * 60)["doubtful"] for x in (upright, findings)]
     assert doubts[1] > doubts[0]
-    assert len(before[0]) == len(after[0])
+    assert before == after
 
 
 def test_expert_counts_what_the_teacher_contests():

@@ -50,7 +50,7 @@ def test_fisher_ewc_leaves_new_rows_free():
 
 
 def test_fisher_is_kept_with_the_silver(base, corpus, tmp_path, monkeypatch):
-    from spacy_rehearse import prepare
+    from spacy_rehearse import fisher
 
     regularizers = {"ewc": {"@misc": "spacy-rehearse.EWC.v1", "strength": 1.0}}
     settings = {"column": None, "cache": str(tmp_path / "cache")}
@@ -59,7 +59,7 @@ def test_fisher_is_kept_with_the_silver(base, corpus, tmp_path, monkeypatch):
         nlp, _ = initialized(base, corpus, regularizers=regularizers, **settings)
         (start,) = nlp.get_pipe("rehearsal").session.starts
         made.append(start.fisher)
-        monkeypatch.setattr(prepare, "estimate_fisher", None)  # not a second time
+        monkeypatch.setattr(fisher, "estimate_fisher", None)  # not a second time
     first, second = made
     assert first.keys() == second.keys() and len(first) > 10
     for key, value in first.items():

@@ -12,8 +12,8 @@ from wasabi import msg
 
 from ..cache import SilverCache, clear, write_whole
 from ..corpus import RawTextT, create_raw_text_v1
+from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
-from ..prepare import count_texts, made_by
 from ..silver import annotate
 from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli

@@ -13,7 +13,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from ..diagnose import Diagnosis, advise, diagnose
-from ..forgetting import read_docs
+from ..gold import read_docs
 from ..methods import path_of
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
@@ -86,7 +86,7 @@ def _load(config: Config, limit: int) -> Dict[str, Any]:
 
 
 def _docs(config: Config, corpus: str, teacher: Teacher) -> List[Doc]:
-    return read_docs(path_of(config, corpus), teacher.nlp)
+    return read_docs(path_of(config, corpus), teacher.nlp.vocab)
 
 
 def _show(found: Diagnosis, show_texts: bool) -> None:

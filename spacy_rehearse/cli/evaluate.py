@@ -12,8 +12,9 @@ from wasabi import msg
 from ..about import __version__
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
-from ..forgetting import Forgetting, compare_pipelines, read_docs
+from ..forgetting import Forgetting, compare_pipelines
 from ..gate import FIGURES, judge, parse_limits
+from ..gold import read_docs
 from ..report.forgetting import as_html, as_json, as_text, figures, label_rows
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
@@ -83,7 +84,7 @@ def evaluate_cli(
             base,
             student,
             component,
-            gold=read_docs(data, base),
+            gold=read_docs(data, base.vocab),
             texts=texts,
             new=string_to_list(labels) if labels else None,
         )

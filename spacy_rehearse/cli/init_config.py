@@ -12,8 +12,8 @@ from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
+from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
-from ..prepare import count_texts
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._comments import with_comments

@@ -7,13 +7,13 @@ from typing import Dict, List, NamedTuple, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
-from ..forgetting import compare_pipelines, read_docs
+from ..forgetting import compare_pipelines
+from ..gold import read_docs
 from ..interpolate import interpolate
 from ..report.chart import chart
 from ..report.page import render
@@ -93,7 +93,9 @@ def interpolate_cli(
             alpha = max(points, key=lambda x: (harmonic_mean(*x[1:]), x.alpha)).alpha
             _tell(points, alpha, as_json, html)
         assert alpha is not None
-        before, between, n_moved = _between(base, student, component, alpha)
+        before = load_pipeline(base, "base", "BASE")
+        between = load_pipeline(student, "student", "STUDENT")
+        n_moved = interpolate(before, between, component, alpha)
         # Scores of the student are not those of what is between.
         between.meta["performance"] = {}
         between.meta.pop("spacy_rehearse", None)
@@ -112,45 +114,27 @@ def interpolate_cli(
     msg.text(str(output_dir))
 
 
-def _between(base: str, student: str, component: str, alpha: float):
-    before = load_pipeline(base, "base", "BASE")
-    between = load_pipeline(student, "student", "STUDENT")
-    return before, between, interpolate(before, between, component, alpha)
-
-
 def _sweep(
     base: str, student: str, component: str, data: Path, pool: List[Path], limit: int
 ) -> List[Point]:
+    before = load_pipeline(base, "base", "BASE")
+    texts = list(create_raw_text_v1(pool, limit=limit)(before)) if pool else []
+    gold = read_docs(data, before.vocab)
     points = []
     for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
-        before, between, _ = _between(base, student, component, step / STEPS)
-        points.append(
-            _point(before, between, component, step / STEPS, data, pool, limit)
-        )
+        between = load_pipeline(student, "student", "STUDENT")
+        interpolate(before, between, component, step / STEPS)
+        told = compare_pipelines(before, between, component, gold=gold, texts=texts)
+        figures = told.summary()
+        learnt, kept = figures["new_f"], figures["old_f"]
+        kept = figures["retention"] if kept is None else kept
+        if learnt is None or kept is None:
+            raise ValueError(
+                f"{data} must mark the new labels {told.new}, and old ones, too, "
+                "unless raw text is given (--pool)"
+            )
+        points.append(Point(step / STEPS, learnt, kept))
     return points
-
-
-def _point(
-    before: Language,
-    between: Language,
-    component: str,
-    alpha: float,
-    data: Path,
-    pool: List[Path],
-    limit: int,
-) -> Point:
-    texts = list(create_raw_text_v1(pool, limit=limit)(before)) if pool else []
-    gold = read_docs(data, before)
-    told = compare_pipelines(before, between, component, gold=gold, texts=texts)
-    figures = told.summary()
-    kept = figures["retention"] if figures["old_f"] is None else figures["old_f"]
-    learnt = figures["new_f"]
-    if learnt is None or kept is None:
-        raise ValueError(
-            f"{data} must mark the new labels {told.new}, and old ones, too, unless raw "
-            "text is given (--pool)"
-        )
-    return Point(alpha, learnt, kept)
 
 
 def _tell(

@@ -1,0 +1,98 @@
+"""Labelling: the teacher says what it sees in the gold and in the pool."""
+
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
+
+from spacy.language import Language
+from tqdm import tqdm
+
+from . import checks
+from .cache import SilverCache
+from .completion import place_entities
+from .silver import Shard, SilverText, annotate, read_shard
+from .teacher import Entity, Teacher, zone
+
+
+def count_texts(texts: Iterable[str]) -> int:
+    """Count the pool, reading all of it, so that bad lines show before the work.
+
+    texts (Iterable[str]): The texts.
+    RETURNS (int): Their number.
+    RAISES (ValueError): If there is none.
+    """
+    n_texts = sum(1 for _ in texts)
+    if not n_texts:
+        raise ValueError(
+            "the pool is empty: no text is left in [initialize.components.rehearsal."
+            "pool] after filtering. Check its path, min_length and limit"
+        )
+    return n_texts
+
+
+def made_by(teacher: Teacher) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): All that silver depends on beside the texts."""
+    return {
+        "teacher": teacher.name,
+        "teacher_version": teacher.nlp.meta["version"],
+        "fingerprint": teacher.fingerprint,
+        "component": teacher.component,
+        "pipes": list(teacher.pipes),
+        "format": 1,
+    }
+
+
+def label_gold(
+    texts: Sequence[str], teacher: Teacher, store: SilverCache
+) -> Dict[str, Tuple[Entity, ...]]:
+    """Label the gold, or look its labels up.
+
+    texts (Sequence[str]): The gold's texts.
+    teacher (Teacher): The teacher.
+    store (SilverCache): Where silver is kept.
+    RETURNS (Dict[str, Tuple[Entity, ...]]): The teacher's entities by text.
+    """
+    shards = list(annotate(texts, teacher, store))
+    items = (item for shard in shards for item in read_shard(shard, teacher, store))
+    return {item.text: item.entities for item in items}
+
+
+def label_pool(
+    texts: Iterable[str],
+    n_texts: int,
+    nlp: Language,
+    teacher: Teacher,
+    store: SilverCache,
+) -> List[Shard]:
+    """Label the pool with a progress bar, but for what is in the cache already.
+
+    texts (Iterable[str]): The pool.
+    n_texts (int): Their number.
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    store (SilverCache): Where silver is kept.
+    RETURNS (List[Shard]): The shards of the silver.
+    RAISES (ValueError): If the student's tokenizer splits the texts differently.
+    """
+    shards: List[Shard] = []
+    with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
+        for shard in annotate(texts, teacher, store, on_progress=bar.update):
+            if not shards:  # soon enough to save the rest of the work
+                checks.check_misaligned(
+                    *count_misaligned(nlp, read_shard(shard, teacher, store))
+                )
+            shards.append(shard)
+    return shards
+
+
+def count_misaligned(nlp: Language, silver: Sequence[SilverText]) -> Tuple[int, int]:
+    """Count the teacher's entities that do not fall on the student's tokens.
+
+    nlp (Language): The student.
+    silver (Sequence[SilverText]): The texts.
+    RETURNS (Tuple[int, int]): The misaligned ones, and all.
+    """
+    with zone(nlp):
+        n_misaligned = sum(
+            len(place_entities(nlp.make_doc(item.text), item.entities)[1])
+            for item in silver
+        )
+    return n_misaligned, sum(len(item.entities) for item in silver)
