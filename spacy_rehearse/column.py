@@ -6,7 +6,7 @@ actions of the new labels read these. So old labels keep their scores, on any te
 while new labels also see what the base sees.
 
 Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
-a new label to begin after it. If gold is often so, `O` reads the new units, too.
+a new label to begin after it. If gold is often so, all actions read the new units.
 
 The result is an ordinary model config: concatenated layers, and a wider hidden layer.
 """
@@ -23,7 +23,7 @@ from thinc.api import Model
 from .distillation import action_names
 from .freeze import MovableT, all_of
 from .listeners import has_transformer, upstream_of
-from .margin import is_outside, label_of
+from .margin import label_of
 from .teacher import Teacher
 
 DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
@@ -93,7 +93,7 @@ def add_column(
     component: str,
     labels: Collection[str],
     *,
-    outside: bool = False,
+    overlaps: bool = False,
     width: int,
     depth: int,
     hidden: int,
@@ -103,7 +103,8 @@ def add_column(
     nlp (Language): The pipeline.
     component (str): The entity recogniser. The labels were added to it already.
     labels (Collection[str]): The labels that are to be learnt.
-    outside (bool): Whether `O` reads what is new, too. Then old labels can change.
+    overlaps (bool): Whether all actions read what is new, so that an old one can step
+        back. Then old labels can change.
     width (int): Width of the column's token vectors.
     depth (int): Number of convolutional layers that make them.
     hidden (int): Number of new hidden units.
@@ -123,7 +124,7 @@ def add_column(
     vectors.set_dim("nO", sum(layer.get_dim("nO") for layer in vectors.layers))
     names = action_names(pipe)
     learnt = numpy.array([label_of(name) in labels for name in names])
-    readers = learnt | numpy.array([outside and is_outside(name) for name in names])
+    readers = learnt | overlaps
     movable.update(_grow_head(old, new, learnt, readers))
     new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
     pipe.model = new

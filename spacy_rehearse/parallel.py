@@ -1,5 +1,6 @@
 """Annotation in several processes, each with a teacher of its own."""
 
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
 from multiprocessing import get_context
@@ -72,6 +73,8 @@ def _missing(
 
 def _load(source: str, component: str) -> None:
     global _teacher
+    # Ctrl-C reaches all processes of a terminal: the first one stops the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _teacher = load_teacher(source, component)
 
 

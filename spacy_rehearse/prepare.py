@@ -35,7 +35,7 @@ from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
 from .teacher import Entity, Teacher, load_teacher, required_pipes
 
-HIDDEN = 0.05  # share of the gold from which on `O` has to learn, too
+HIDDEN = 0.05  # share of the gold from which on old labels have to step back
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 
@@ -108,11 +108,13 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
+    overlaps = hidden >= HIDDEN
     movable: MovableT = {}
     if how.column is not None and grows:  # when nothing is left to fail
         movable = add_column(
-            nlp, how.component, labels, outside=hidden >= HIDDEN, **how.column
+            nlp, how.component, labels, overlaps=overlaps, **how.column
         )
+    moves = overlaps or not movable
     needed = required_pipes(nlp, how.component, inputs.annotating)
     session = Session(
         teacher=teacher,
@@ -124,9 +126,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         mentions=learn_mentions(inputs.gold.examples, labels, nlp),
         experts=experts,
         overlaps=count_overlaps(experts, labels, labelled.gold),
-        # With a column, there is nothing to distil: old scores can't move.
-        soft=0.0 if movable else _soft(nlp.get_pipe(how.component), teacher, how.soft),
-        margin=how.margin if movable and hidden < HIDDEN else 0.0,
+        # Where old scores can't move, there is nothing to distil.
+        soft=_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
+        margin=0.0 if moves else how.margin,
         upstream=inputs.upstream,
         frozen=inputs.frozen,
         annotating=tuple(x for x in needed if x in inputs.annotating),
@@ -275,14 +277,14 @@ def _explain(
         lines.append(f"Memory: {n_replayed} texts of earlier rounds")
     if session.movable and hidden >= HIDDEN:
         lines.append(
-            f"{hidden:.0%} of the new entities begin inside one of the teacher's: `O` "
-            "learns, too, and old labels may change a little"
+            f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
+            "labels learn to step back there, held by distillation elsewhere"
         )
     if how.column is not None and inputs.no_column:
         lines.append(f"No column is added: {inputs.no_column}")
     if how.margin and not session.margin:
         lines.append(
-            "The margin is left out: it is for new labels in a column, beside an `O` "
+            "The margin is left out: it is for new labels in a column, beside old ones "
             "that can't learn to make up for it"
         )
     if how.regularized and not session.starts:

@@ -1,7 +1,11 @@
 """The commands, as users run them."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import spacy
@@ -12,6 +16,8 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
+
+from .util import write_pool
 
 
 @pytest.fixture
@@ -185,6 +191,27 @@ def test_cli_annotate_interrupted_goes_on(
     done = spacy_cli(*args)
     assert done.exit_code == 0 and "300 texts, 100 from the cache" in done.stdout
     assert calls == [100, 100, 100, 100]
+
+
+@pytest.mark.slow
+def test_cli_annotate_in_processes_goes_on_after_ctrl_c(base, workdir):
+    pool = write_pool(workdir / "pool.jsonl", 6000)
+    command = [sys.executable, "-m", "spacy", "rehearse", "annotate", str(base)]
+    command += [str(pool), "silver.spacy", "--n-process", "2"]
+    with subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(600):
+            if list((workdir / ".rehearsal_cache").rglob("*.spacy")):
+                break
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        assert "Run the same command again" in process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and not (workdir / "silver.spacy").exists()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (n_cached,) = re.findall(r"(\d+) from the cache", done.stdout)
+    assert 0 < int(n_cached) < 6000 and (workdir / "silver.spacy").exists()
 
 
 def test_cli_init_config_dry_run_explains_and_writes_nothing(

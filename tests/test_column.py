@@ -100,7 +100,7 @@ def test_column_frees_the_actions_of_a_label_that_is_corrected(base):
 
 
 @pytest.mark.parametrize("upper", [True, False])
-def test_column_outside_learns_where_the_base_hides_the_new_label(tmp_path, upper):
+def test_column_lets_old_actions_step_back_where_they_hide_the_new(tmp_path, upper):
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("ner", config={"model": {"use_upper": upper}})
     ner.add_label("ORG")
@@ -109,14 +109,14 @@ def test_column_outside_learns_where_the_base_hides_the_new_label(tmp_path, uppe
     texts = ["Acme and others", "the Zoomer"]
     before = scores(nlp, texts)
     ner.add_label("GADGET")
-    movable = add_column(nlp, "ner", NEW, outside=True, **COLUMN)
+    movable = add_column(nlp, "ner", NEW, overlaps=True, **COLUMN)
     n_old = before.shape[1]
     now = scores(nlp, texts)[:, :n_old]
     numpy.testing.assert_allclose(now, before, rtol=1e-4, atol=1e-4)
     learn(nlp, movable)
     moved = abs(scores(nlp, texts)[:, :n_old] - before).max(axis=0) > 1e-3
     names = [ner.moves.get_class_name(i) for i in range(n_old)]
-    assert [name for name, has in zip(names, moved, strict=True) if has] == ["O"]
+    assert {"O", "B-ORG"} <= {x for x, has in zip(names, moved, strict=True) if has}
 
 
 def test_column_without_an_upper_layer(tmp_path):
