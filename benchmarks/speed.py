@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed STUDENT BASE EXPERT TEXTS.jsonl
 
-The pipelines take turns on a few texts, in one process and one thread. Other
-work on the machine only ever adds time, so each one's fastest third of the rounds counts.
+The pipelines take turns on a few texts, in one process and one thread. Other work on
+the machine only ever adds time: so of each one the fastest third of the rounds counts.
 """
 
 import json

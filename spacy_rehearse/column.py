@@ -26,7 +26,7 @@ from .listeners import has_transformer, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
+DEFAULT_COLUMN = {"width": 48, "depth": 4, "hidden": 24}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 CONCATENATE = "concatenate.v1"
