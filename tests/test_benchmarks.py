@@ -2,11 +2,15 @@ import shutil
 
 import pytest
 import spacy
+from spacy.scorer import PRFScore
+from spacy.tokens import Span
 
+from benchmarks import experts
 from benchmarks.job import two_pipes
 from benchmarks.methods import METHODS, TWO_PIPES, write_config
 from benchmarks.suites import Step, Suite, read_conll
 from benchmarks.table import read_runs, summarise, table
+from spacy_rehearse.expert import Expert, Findings
 from spacy_rehearse.teacher import load_pipeline
 
 from .util import NER, entities_f, train_base
@@ -112,3 +116,23 @@ def test_benchmarks_two_pipes_the_first_wins(base, gadget_expert, method):
     if "base-first" in method:
         assert entities_f(nlp, ("PERSON", "ORG")) == alone
     assert entities_f(nlp, ("GADGET",)) > 0.5
+
+
+def test_benchmarks_experts_are_compared_with_the_truth(monkeypatch):
+    nlp = spacy.blank("en")
+    doc = nlp("Zoomer and Pixo and Vibe")
+    doc.ents = [Span(doc, i, i + 1, "GADGET") for i in (0, 2, 4)]
+    zoomer, pixo, wrong = [
+        (doc[i].idx, doc[i].idx + len(doc[i]), "GADGET") for i in (0, 2, 1)
+    ]
+    one = Expert(nlp, ["ner"], PRFScore(tp=3, fp=1), 1)
+    other = Expert(nlp, ["ner"], PRFScore(tp=1, fp=1), 1)
+    said = {0.75: [zoomer, pixo], 0.5: [zoomer, wrong]}
+    monkeypatch.setattr(
+        experts, "find_alone", lambda x, texts, labels: [said[x.score.precision]]
+    )
+    monkeypatch.setattr(
+        experts, "find", lambda *args: [Findings([zoomer], [pixo, wrong])]
+    )
+    told = experts._compare([one, other], [doc], ["GADGET"])
+    assert told == pytest.approx([(0.75 + 0.5) / 2, (1 + 0.5) / 2, 1.0, 1 / 3, 2 / 3])

@@ -1,0 +1,102 @@
+"""What experts are worth, by the size of the gold.
+
+    python -m benchmarks.experts btc-50 btc-150 btc-400 btc-800 btc-1500 \\
+        --shared ../shared --work training
+
+Trains the experts of each suite and asks them about its dev part, which none of them
+saw: so the rules by which they are believed (spacy_rehearse/expert.py) can be checked.
+"""
+
+from pathlib import Path
+from statistics import mean
+from typing import Annotated, List, Sequence, Set, Tuple
+
+import spacy
+import typer
+from spacy.tokens import Doc
+from wasabi import msg
+
+from spacy_rehearse import recipe
+from spacy_rehearse.expert import Expert, find, find_alone, train_experts
+from spacy_rehearse.gold import read_docs
+
+from .suites import SUITES, Step
+
+TITLES = (
+    "suite",
+    "gold texts",
+    "precision of each on its own fold",
+    "precision on dev: of one",
+    "of both",
+    "share of the truth: of both",
+    "of both or unknown",
+)
+SpanT = Tuple[int, int, int, str]  # number of the text, start, end, label
+
+
+def main(
+    suites: Annotated[List[str], typer.Argument(help=f"Of {', '.join(SUITES)}")],
+    shared: Annotated[Path, typer.Option(help="Folder with the data")],
+    work: Annotated[Path, typer.Option(help="Folder for what is prepared")],
+    seeds: Annotated[str, typer.Option(help="Comma-separated seeds")] = "0,1,2",
+) -> None:
+    """Print a row for each suite, a mean over the seeds."""
+    rows = []
+    for suite in suites:
+        plan = SUITES[suite](shared.resolve(), (work / suite).resolve())
+        figures = [measure(plan.base, plan.steps[0], int(x)) for x in seeds.split(",")]
+        n_gold, *scores = map(mean, zip(*figures, strict=True))
+        rows.append((suite, f"{n_gold:.0f}", *(f"{100 * x:.0f}" for x in scores)))
+    msg.table(rows, header=TITLES, divider=True)
+
+
+def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
+    """RETURNS (Tuple[float, ...]): What TITLES says, but for the suite."""
+    vocab = spacy.blank("en").vocab
+    gold = read_docs(step.folder / "train.spacy", vocab)
+    dev = read_docs(step.folder / "dev.spacy", vocab)
+    settings = recipe.expert_settings(sum(map(len, gold)))
+    experts = train_experts(
+        lambda: spacy.load(base),
+        ["ner"],
+        gold,
+        step.labels,
+        learn_rate=recipe.LEARN_RATE,
+        seed=seed,
+        **settings,
+    )
+    return len(gold), *_compare(experts, dev, step.labels)
+
+
+def _compare(
+    experts: Sequence[Expert], dev: Sequence[Doc], labels: Sequence[str]
+) -> List[float]:
+    texts = [doc.text for doc in dev]
+    truth = {
+        (i, ent.start_char, ent.end_char, ent.label_)
+        for i, doc in enumerate(dev)
+        for ent in doc.ents
+    }
+    alone = [_numbered(find_alone(expert, texts, labels)) for expert in experts]
+    both = set.intersection(*alone)
+    told = find(experts, texts, labels)
+    unknown = _numbered([[*said.certain, *said.doubtful] for said in told])
+    return [
+        mean(expert.score.precision for expert in experts),
+        mean(_share(one, truth) for one in alone),
+        _share(both, truth),
+        _share(truth, both),
+        _share(truth, both | unknown),
+    ]
+
+
+def _numbered(found: Sequence[Sequence[Tuple[int, int, str]]]) -> Set[SpanT]:
+    return {(i, *entity) for i, entities in enumerate(found) for entity in entities}
+
+
+def _share(some: Set[SpanT], others: Set[SpanT]) -> float:
+    return len(some & others) / max(len(some), 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
