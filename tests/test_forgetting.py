@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy
@@ -277,3 +279,27 @@ def test_evaluate_refuses_what_is_no_gold(base, workdir, content):
     args = ["evaluate", str(base), str(base), "gold.spacy"]
     done = CliRunner().invoke(rehearse_cli, args)
     assert done.exit_code == 1 and "gold.spacy" in done.output
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [500, 1400])
+def test_report_fits_a_window(report, tmp_path, width):
+    steps = [("50", 20.0, 90.0), ("100", 60.0, 97.5)]
+    page = tmp_path / "report.html"
+    measure = "<script>document.title = document.documentElement.scrollWidth</script>"
+    html = as_html(report, about=ABOUT, show_texts=True, steps=steps)
+    page.write_text(html.replace("</body>", f"{measure}</body>"), encoding="utf8")
+    seen = tmp_path / "report.png"
+    browse = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"]
+    browse += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
+    dom = subprocess.run(
+        [*browse, "--dump-dom", page.as_uri()], capture_output=True, text=True
+    )
+    (shown,) = re.findall(r"<title>(\d+)</title>", dom.stdout)
+    assert int(shown) <= width
+    subprocess.run([*browse, f"--screenshot={seen}", page.as_uri()], check=True)
+    assert seen.read_bytes().startswith(b"\x89PNG") and seen.stat().st_size > 10_000
