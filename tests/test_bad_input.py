@@ -167,6 +167,7 @@ def test_bad_frozen_last_listener_would_stop_the_shared_tok2vec(attempt, tmp_pat
     attempt(nlp, teacher=str(base), match="'tagger', the last component.*is frozen")
 
 
+@pytest.mark.slow
 def test_bad_last_listener_without_gold_would_stop_the_shared_tok2vec(
     attempt, tmp_path
 ):
@@ -213,6 +214,7 @@ def parity_error(nlp, base, corpus, match):
         nlp.update(examples[:2], sgd=False)
 
 
+@pytest.mark.slow
 def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path):
     base = train_base(with_embedding(["NORM"], None), tmp_path / "base")
     teacher = spacy.load(base)
@@ -228,6 +230,7 @@ def test_bad_source_is_named_as_the_cause(corpus, tmp_path, base):
     parity_error(spacy.load(other), base, corpus, "weights of 'ner'.*another pipeline")
 
 
+@pytest.mark.slow
 def test_bad_tokenizer_that_changes_features_is_named_as_the_cause(corpus, base):
     nlp = spacy.load(base)
     for name in "Ana Bob Cleo Dina Emil Fay Acme Blue Core Delta Echo Fjord".split():

@@ -106,6 +106,7 @@ def gadget_expert(tmp_path_factory):
     return train_base(NER, tmp_path_factory.mktemp("gadget") / "e", labels=("GADGET",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TWO_PIPES)
 def test_benchmarks_two_pipes_the_first_wins(base, gadget_expert, method):
     nlp = two_pipes(base, gadget_expert, method)

@@ -103,6 +103,7 @@ def test_cli_bad_input_one_message_exit_code_1_nothing_written(
     assert sorted(workdir.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_cli_init_config_then_train(spacy_cli, base, corpus, workdir):
     paths = ("--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy")
     args = ("init-config", "c.cfg", "--base", base, *paths)

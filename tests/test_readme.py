@@ -68,6 +68,7 @@ def run_commands(page, base, folder):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.slow
 def test_readme_commands_and_python_run(base, project):
     run_commands(README, base, project)
     assert spacy.load(project / "training" / "model-best").pipe_names == ["ner"]
@@ -100,6 +101,7 @@ def test_readme_tutorial_and_what_follows_run(base, project):
     check_config_with(blocks("ini", DOCS["methods"])[0], base, project, column=None)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_readme_logger_config_logs_to_both(base, project):
     check_config_with(blocks("ini", CONFIG)[3], base, project)
@@ -139,6 +141,7 @@ def test_readme_config_trains(base, project):
     check_config(blocks("ini", CONFIG)[0], base, project)
 
 
+@pytest.mark.slow
 def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
     main, shared, _, _ = blocks("ini", CONFIG)
     pipeline = '["rehearsal","tok2vec","tagger","ner"]'
@@ -151,6 +154,7 @@ def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
     check_config(main.replace("[training]\n", shared), shared_base, project)
 
 
+@pytest.mark.slow
 def test_readme_config_with_l2sp_trains(base, project):
     main, _, l2sp, _ = blocks("ini", CONFIG)
     main = main.replace("[components.ner]", f"{l2sp}\n[components.ner]")

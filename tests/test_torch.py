@@ -58,6 +58,7 @@ def trained(base, corpus, regularizers=None):
     return nlp
 
 
+@pytest.mark.slow
 def test_torch_weights_are_pulled_back_and_frozen(torch_base, corpus):
     free = distance(trained(torch_base, corpus), torch_base)
     assert 0 < distance(trained(torch_base, corpus, L2SP), torch_base) < 0.8 * free
@@ -65,6 +66,7 @@ def test_torch_weights_are_pulled_back_and_frozen(torch_base, corpus):
     assert distance(trained(torch_base, corpus, FROZEN), torch_base) == 0
 
 
+@pytest.mark.slow
 def test_torch_weights_are_interpolated(torch_base, corpus):
     base, student = spacy.load(torch_base), trained(torch_base, corpus)
     whole = distance(student, torch_base)

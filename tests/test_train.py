@@ -40,6 +40,7 @@ def test_train_naive_forgets_and_rehearsal_does_not(run, base):
     assert entities_f(rehearsed, NEW) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -64,6 +65,7 @@ def test_train_base_with_vectors_keeps_them(run, vectors_base):
     assert nlp("Acme")[0].vector.tolist() == before("Acme")[0].vector.tolist()
 
 
+@pytest.mark.slow
 def test_train_shared_tok2vec_with_own_copy_leaves_the_tagger_alone(run, shared_base):
     nlp, before = spacy.load(run(shared_base) / "model-best"), spacy.load(shared_base)
     assert entities_f(nlp, OLD) > 0.9 and entities_f(nlp, NEW) > 0.8
@@ -84,6 +86,7 @@ def test_train_shared_tok2vec_with_listeners_moves_it(run, shared_base):
     assert any((ours != theirs).any() for ours, theirs in moved)
 
 
+@pytest.mark.slow
 def test_train_frozen_annotating_tok2vec_stays_and_the_head_learns(run, shared_base):
     out = run(
         shared_base,
@@ -134,6 +137,7 @@ def test_train_warns_if_no_checkpoint_learnt_anything(run, base):
         run(base, training__optimizer__learn_rate=0.0, training__max_steps=20)
 
 
+@pytest.mark.slow
 def test_train_experts_lift_the_new_label_and_tell_what_they_found(run, base):
     section = "initialize__components__rehearsal__expert"
     settings = {section: {"n_experts": 2, "max_passes": 6}}
