@@ -1,9 +1,11 @@
 """The silver cache: shards on disk, found again by what they were made from."""
 
+import errno
 import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Dict, Optional, Set
@@ -109,17 +111,23 @@ def write_whole(path: Path, data: bytes) -> None:
 
     path (Path): The file. Its folder is made when needed.
     data (bytes): Its content.
+    RAISES (OSError): If it can't be written, or is there and no ordinary file.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file_:
             file_.write(data)
             file_.flush()
             os.fsync(file_.fileno())
         os.replace(temporary, path)
+    except OSError as e:
+        raise OSError(e.errno, f"can't be written ({e.strerror})", str(path)) from e
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def clear(path: Path) -> int:
@@ -130,7 +138,7 @@ def clear(path: Path) -> int:
     RAISES (ValueError): If the folder is not a silver cache.
     """
     if not path.is_dir():
-        raise ValueError(f"{str(path)!r} does not exist: there is nothing to clear")
+        raise ValueError(f"{str(path)!r} is no folder: there is nothing to clear")
     if not (path / MARKER).is_file() or not (path / ".gitignore").is_file():
         raise ValueError(
             f"{str(path)!r} is not a silver cache (no {MARKER} in it): nothing removed"

@@ -3,8 +3,10 @@
 from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
+from thinc.api import Model
 
 from .expert import DEFAULT_EXPERT
+from .parameters import parameters
 from .teacher import Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
@@ -123,6 +125,13 @@ def check_pipeline(
             "complete the gold before any other pipe learns from it"
         )
     check_recogniser(nlp, component, "the pipeline")
+    model = getattr(nlp.get_pipe(component), "model", None)
+    if isinstance(model, Model) and next(parameters(model), None) is None:
+        raise ValueError(
+            f"component {component!r} has no weights yet: it is made anew, with "
+            f"nothing to keep. Set source = ${{paths.base}} in [components.{component}]"
+            ", instead of factory"
+        )
     if component in frozen:
         raise ValueError(
             f"component {component!r} learns the new labels, but stands in [training] "

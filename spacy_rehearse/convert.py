@@ -13,10 +13,18 @@ from spacy.training.converters import conll_ner_to_docs, iob_to_docs
 
 from .completion import place_entities, set_entities
 
+
+def iob_or_conll_to_docs(text: str) -> Iterable[Doc]:
+    """Read IOB, a sentence a line, or a token a line, as `spacy convert` does."""
+    one_a_line = not any("|" in line for line in text.splitlines()[:10])
+    read = conll_ner_to_docs if one_a_line else iob_to_docs
+    return read(text, n_sents=1, no_print=True)
+
+
 # spaCy's own converters, by the suffix of the file.
 COLUMNS: Dict[str, Callable] = {
     ".conll": partial(conll_ner_to_docs, n_sents=1, no_print=True),
-    ".iob": partial(iob_to_docs, n_sents=1, no_print=True),
+    ".iob": iob_or_conll_to_docs,
 }
 
 
@@ -61,7 +69,10 @@ def convert(path: Path, nlp: Language) -> Converted:
     if path.suffix in COLUMNS:
         return _convert(_read_columns(path), nlp, path)
     known = ", ".join([".jsonl", ".json", *COLUMNS])
-    raise ValueError(f"{path}: its suffix is none of {known}. Rename the file")
+    raise ValueError(
+        f"{path}: its suffix is none of {known}. Rename the "
+        "file, e.g. to .conll if it holds a token and its tag a line"
+    )
 
 
 def convert_prodigy(path: Path, nlp: Language) -> Converted:
@@ -87,7 +98,7 @@ def _convert(
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
-        doc, unplaced = _make_doc(nlp, record, f"{path.name}, {where}")
+        doc, unplaced = _make_doc(nlp, record, f"{path}, {where}")
         docs.append(doc)
         problems += unplaced
     if not docs:

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 
 from . import scorer
 from .forgetting import as_examples
+from .gold import resolve_labels
 from .near_duplicates import NearDuplicateIndex
 from .teacher import Entity, Teacher, predict_entities
 
@@ -29,6 +30,9 @@ class Diagnosis(NamedTuple):
     n_seen (int): Gold texts in which the teacher sees an entity.
     coverage (Counter): Mentions of old labels in the pool, by the teacher.
     n_leaked (int): Pool texts nearly the same as one of dev.
+    n_repeated (int): Dev texts that are in the gold, too.
+    n_dev (int): Number of dev texts.
+    dev_labels (Counter): Entities of dev by label.
     teacher_f (Dict[str, Tuple[float, int]]): F of the teacher on old labels that dev
         marks, and how many entities there are.
     """
@@ -42,6 +46,9 @@ class Diagnosis(NamedTuple):
     n_seen: int
     coverage: Counter
     n_leaked: int
+    n_repeated: int
+    n_dev: int
+    dev_labels: Counter
     teacher_f: Dict[str, Tuple[float, int]]
 
 
@@ -62,9 +69,13 @@ def diagnose(
     labels (Optional[Sequence[str]]): The labels that are to be learnt. By default those
         that the teacher lacks.
     RETURNS (Diagnosis): What was found.
+    RAISES (ValueError): If given labels do not occur, or do not suffice.
     """
     marked = Counter(ent.label_ for doc in gold for ent in doc.ents)
-    new = sorted(set(marked) - set(teacher.labels)) if labels is None else list(labels)
+    new = sorted(set(marked) - set(teacher.labels))
+    if labels is not None:
+        new = list(resolve_labels(labels, marked, teacher.labels))
+    trained = {doc.text for doc in gold}
     old = [label for label in teacher.labels if label not in new]
     said = _predict(teacher, [doc.text for doc in gold])
     met = list(_meetings(gold, said))
@@ -82,6 +93,9 @@ def diagnose(
         n_seen=sum(bool(entities) for entities in said),
         coverage=_only(Counter(mentions), old),
         n_leaked=sum(text in leaks for text in pool),
+        n_repeated=sum(doc.text in trained for doc in dev),
+        n_dev=len(dev),
+        dev_labels=Counter(ent.label_ for doc in dev for ent in doc.ents),
         teacher_f=_teacher_f(teacher, dev, old),
     )
 
@@ -113,6 +127,16 @@ def advise(found: Diagnosis) -> List[str]:
         advice.append(
             f"Hardly in the {found.n_pool} pool texts: {', '.join(rare)}. Add text "
             "that mentions them, or they are hardly rehearsed"
+        )
+    if found.n_repeated:
+        advice.append(
+            f"{found.n_repeated} of {found.n_dev} dev texts are in the gold, too: "
+            "scores on dev would be too good. Keep them apart"
+        )
+    if found.new and not any(found.dev_labels[label] for label in found.new):
+        advice.append(
+            f"Dev marks none of {', '.join(found.new)}, but {dict(found.dev_labels)}: "
+            "no checkpoint could be chosen by it"
         )
     if found.n_leaked:
         advice.append(

@@ -8,6 +8,7 @@ from thinc.api import Config
 from .listeners import has_transformer, upstream_of
 from .recipe import EPOCHS, GOLD_WORDS, SCARCE_WORDS, GoldSize
 
+NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
 
 
@@ -62,8 +63,7 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         (
             "max_steps",
             str(training["max_steps"]),
-            f"{EPOCHS} passes over {gold.n_words:,} words in batches of {GOLD_WORDS}, "
-            "within bounds",
+            _length(training["max_steps"], gold),
         ),
         ("dropout", str(training["dropout"]), size),
     ]
@@ -80,17 +80,29 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
             str(given["column"]),
             "new weights for the new labels, the base's are frozen"
             if grows
-            else "none fits here: all weights learn, held by distillation",
+            else "the method has none, or none fits here: old weights learn, too",
         ),
         (
             "learn_rate",
             str(initial),
             "new weights can't harm old ones" if grows else "it moves old weights",
         ),
-        ("margin", str(settings["margin"]), size),
-        ("expert", str(given["expert"]), size),
+        ("margin", str(settings["margin"]), size if settings["margin"] else NONE),
+        ("expert", str(given["expert"]), size if given["expert"] else NONE),
         ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
     ]
     if settings["regularizers"]:
         rows.append(("regularizers", ", ".join(settings["regularizers"]), size))
     return rows
+
+
+def _length(steps: int, gold: GoldSize) -> str:
+    wanted = EPOCHS * gold.n_words // GOLD_WORDS
+    passes = steps * GOLD_WORDS / gold.n_words
+    why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
+    if steps < 0.8 * wanted:
+        why = "the most updates that are worth it"
+    return (
+        f"{passes:.0f} passes over {gold.n_words:,} words in batches of {GOLD_WORDS}: "
+        f"{why}"
+    )

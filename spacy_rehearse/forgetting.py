@@ -71,6 +71,7 @@ class Forgetting(NamedTuple):
         without raw text.
     flood (Optional[float]): New-label entities per 1,000 words of raw text.
     n_texts (int): How many raw texts there were.
+    n_compared (int): How many texts there were, annotated and raw.
     confusion (Counter): What the base's entities became, by (before, after).
     changed (List[Changed]): The texts that changed, the most forgotten first.
     """
@@ -85,6 +86,7 @@ class Forgetting(NamedTuple):
     kept: Optional[PRFScore]
     flood: Optional[float]
     n_texts: int
+    n_compared: int
     confusion: Counter
     changed: List[Changed]
 
@@ -155,6 +157,7 @@ def compare_pipelines(
         ),
         flood=scorer.flood(ours[n_gold:], new, words) if texts else None,
         n_texts=len(texts),
+        n_compared=len(all_texts),
         confusion=_confusion(theirs, ours),
         changed=_changed(all_texts, theirs, ours, set(new)),
     )

@@ -5,7 +5,14 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 from .forgetting import Forgetting, LabelScores
 
 FEWEST = 10  # entities of a label in the gold: with fewer, chance decides
-FIGURES = ("new_f", "old_f", "all_f", "bwt", "retention")
+# Each with its least and its highest value.
+FIGURES = {
+    "new_f": (0.0, 1.0),
+    "old_f": (0.0, 1.0),
+    "all_f": (0.0, 1.0),
+    "bwt": (-1.0, 1.0),
+    "retention": (0.0, 1.0),
+}
 
 
 class Verdict(NamedTuple):
@@ -31,8 +38,13 @@ def judge(
     least (Dict[str, float]): The least value of each figure, e.g. {"retention": 0.98}.
     most_drop (Optional[float]): By how many points the F of an old label may fall.
     RETURNS (Verdict): The verdict. A figure that can't be measured fails.
-    RAISES (ValueError): If there is no such figure.
+    RAISES (ValueError): If there is no such figure, or a limit makes no sense.
     """
+    if most_drop is not None and not most_drop >= 0:
+        raise ValueError(
+            f"a drop of {most_drop:g} points can't be allowed: expected 0 or more, "
+            "e.g. 2 for 90 to 88"
+        )
     figures = report.summary()
     failures = []
     for name, limit in least.items():
@@ -40,12 +52,18 @@ def judge(
             raise ValueError(
                 f"there is no figure {name!r}: expected one of {', '.join(FIGURES)}"
             )
+        low, high = FIGURES[name]
+        if not low <= limit <= high:
+            raise ValueError(
+                f"{name} is asked to be at least {limit:g}: it is a share, from "
+                f"{low:g} to {high:g}, e.g. 0.98 for 98 %"
+            )
         value = figures[name]
         if value is None:
             failures.append(f"{name} can't be measured with this data: {_needs(name)}")
         elif value < limit:
             failures.append(f"{name} is {value:.4f}, at least {limit:g} is asked for")
-    old = [scores for scores in report.labels if not scores.is_new]
+    old = [scores for scores in report.labels if scores.label in report.old]
     judged = [scores for scores in old if scores.support >= FEWEST]
     if most_drop is not None and not judged:
         failures.append(

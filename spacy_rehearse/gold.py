@@ -52,6 +52,8 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
     RETURNS (List[Doc]): The docs.
     RAISES (ValueError): If it is of another format, or holds no doc.
     """
+    if not path.exists():
+        raise ValueError(f"{path} does not exist")
     files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
     docs: List[Doc] = []
     for file in files:

@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, Callable, Dict, Optional, Tuple, Union
+from typing import IO, Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import registry
 from wasabi import table
 
+from .evaluate import LabelScore
 from .scorer import agreement
 
 LogStepT = Callable[[Optional[Dict[str, Any]]], None]
@@ -24,6 +25,7 @@ COLUMNS = {
 }
 HIDDEN = "rehearsal_score"
 FACTORY, SILVER = "rehearsal", "silver"
+FEWEST, LOST = 10, 0.8  # entities, and agreement: an old label below is told of
 
 
 def create_console_logger_v1(
@@ -88,8 +90,8 @@ def _label_table(nlp: Language) -> str:
     rows = [
         (
             x.label,
-            str(x.kept.tp + x.kept.fn) if x.kept else "new",
-            _percent(agreement(x.kept)) if x.kept else "",
+            "new" if x.kept is None else str(x.kept.tp + x.kept.fn),
+            _percent(agreement(x.kept)) if x.kept is not None and len(x.kept) else "",
             _percent(x.before),
             _percent(x.after),
         )
@@ -98,7 +100,24 @@ def _label_table(nlp: Language) -> str:
     told = table(rows, header=titles, divider=True, aligns=("l", "r", "r", "r", "r"))
     return (
         f"\nAt the best checkpoint. Kept: agreement with the teacher on held-out pool "
-        f"text. F: on dev\n{told}\n"
+        f"text. F: on dev\n{told}\n{_tell_lost(labels)}"
+    )
+
+
+def _tell_lost(labels: Sequence[LabelScore]) -> str:
+    """RETURNS (str): Which old labels are mostly gone, as RETENTION may hide it."""
+    lost = [
+        f"{x.label} ({_percent(agreement(x.kept))})"
+        for x in labels
+        if x.kept is not None
+        and x.kept.tp + x.kept.fn >= FEWEST
+        and agreement(x.kept) < LOST
+    ]
+    if not lost:
+        return ""
+    return (
+        f"Not kept, though others are: {', '.join(lost)}. Does a new label mean the "
+        "same, or part of it? See docs/troubleshooting.md\n"
     )
 
 

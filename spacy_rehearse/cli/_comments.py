@@ -1,5 +1,6 @@
 """Comments in the config that init-config writes, where a reader would ask."""
 
+from pathlib import Path
 from typing import List
 
 from thinc.api import Config
@@ -9,7 +10,7 @@ from ..recipe import GOLD_WORDS, GoldSize
 COMMENTS = {
     "[paths]": [
         "Written by `python -m spacy rehearse init-config`. Train with:",
-        "    python -m spacy train {config} --output training",
+        "    python -m spacy train {config} --output {output}",
     ],
     "[components.rehearsal]": [
         "Labels raw text with the original pipeline and trains on it beside the gold.",
@@ -68,12 +69,15 @@ COMMENTS = {
 }
 
 
-def with_comments(config: Config, *, config_path: str, gold: GoldSize) -> str:
+def with_comments(
+    config: Config, *, config_path: str, gold: GoldSize, output: Path = Path("training")
+) -> str:
     """Write a config as text, with a comment where a reader would ask.
 
     config (Config): The config.
     config_path (str): Where it will be saved.
     gold (GoldSize): The size of the gold.
+    output (Path): Where to train.
     RETURNS (str): The text.
     """
     passes = round(config["training"]["max_steps"] * GOLD_WORDS / gold.n_words)
@@ -82,7 +86,10 @@ def with_comments(config: Config, *, config_path: str, gold: GoldSize) -> str:
         for start, comments in COMMENTS.items():
             if line.startswith(start):
                 lines += [
-                    "# " + c.format(config=config_path, passes=passes, n=gold.n_docs)
+                    "# "
+                    + c.format(
+                        config=config_path, output=output, passes=passes, n=gold.n_docs
+                    )
                     for c in comments
                 ]
         lines.append(line)

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Type
+from typing import Iterator, Optional, Type
 
 from wasabi import msg
 
@@ -16,13 +16,27 @@ def fail_on(*errors: Type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as e:
-        msg.fail(str(e), exits=1)
+        msg.fail(_told(e), exits=1)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def require(path: Path) -> None:
     """Fail unless a path exists."""
     if not path.exists():
         msg.fail(f"Can't find {path}", exits=1)
+
+
+def require_different(*paths: Optional[Path]) -> None:
+    """Fail if two files are the same, that one would overwrite the other."""
+    given = [path.resolve() for path in paths if path is not None]
+    for path in given:
+        if given.count(path) > 1:
+            msg.fail(f"{path} is given twice: one would overwrite the other", exits=1)
 
 
 def require_free(path: Path, force: bool) -> None:

@@ -20,7 +20,9 @@ from . import rehearse_cli
 from ._fail import fail_on, require_free
 
 
-@rehearse_cli.command("annotate")
+@rehearse_cli.command(
+    "annotate", short_help="Label raw text with the base, as plain data"
+)
 def annotate_cli(
     base: Optional[str] = Arg(
         None, help="The pipeline that labels: an installed package or a path"
@@ -57,8 +59,11 @@ def annotate_cli(
 
     Examples:
 
-        python -m spacy rehearse annotate en_core_web_sm pool.jsonl silver.spacy
+    \b
+        python -m spacy rehearse annotate en_core_web_sm pool.jsonl \\
+            silver.spacy
 
+    \b
         python -m spacy rehearse annotate --clear .rehearsal_cache
     """
     if clear_cache is not None:

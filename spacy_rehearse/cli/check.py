@@ -7,11 +7,13 @@ from typing import Any, Dict, List, Tuple
 
 import typer
 from spacy.cli._util import Arg, Opt
+from spacy.schemas import validate_init_settings
 from spacy.tokens import Doc
-from spacy.util import load_config, registry
+from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config
 from wasabi import msg
 
+from .. import checks
 from ..diagnose import Diagnosis, advise, diagnose
 from ..gold import read_docs
 from ..methods import path_of
@@ -22,7 +24,7 @@ from ._fail import fail_on, require
 MOST_LISTED = 20
 
 
-@rehearse_cli.command("check")
+@rehearse_cli.command("check", short_help="Look at gold, dev and pool before training")
 def check_cli(
     config_path: Path = Arg(..., help="A config with the rehearsal component"),
     limit: int = Opt(
@@ -45,6 +47,7 @@ def check_cli(
 
     Example:
 
+    \b
         python -m spacy rehearse check config.cfg
     """
     require(config_path)
@@ -65,12 +68,42 @@ def check_cli(
         raise typer.Exit(1)
 
 
-def _load(config: Config, limit: int) -> Dict[str, Any]:
+def _check_settings(config: Config) -> None:
+    """Raise a ValueError if a setting would stop the training."""
     if "rehearsal" not in config.get("components", {}):
         raise ValueError(
             "the config has no rehearsal component: write one with `python -m spacy "
             "rehearse init-config`"
         )
+    if "rehearsal" not in config["nlp"]["pipeline"]:
+        raise ValueError(
+            f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
+        )
+    nlp = load_model_from_config(config)
+    rehearsal: Any = nlp.get_pipe("rehearsal")
+    settings = validate_init_settings(
+        rehearsal.initialize,
+        registry.resolve(config["initialize"])["components"]["rehearsal"],
+        section="components",
+        name="rehearsal",
+    )
+    checks.check_settings(
+        rehearsal.ratio,
+        rehearsal.soft,
+        rehearsal.margin,
+        settings["heldout"],
+        settings["expert"],
+        settings["column"],
+    )
+    checks.check_memory(settings["memory"])
+    frozen = config["training"]["frozen_components"]
+    checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
+
+
+def _load(config: Config, limit: int) -> Dict[str, Any]:
+    if limit < 0:
+        raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
+    _check_settings(config)
     given = config["initialize"]["components"]["rehearsal"]
     component = config["components"]["rehearsal"].get("component", "ner")
     annotating = config["training"]["annotating_components"]
@@ -135,6 +168,7 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
         "pool_texts": found.n_pool,
         "pool_mentions": dict(found.coverage),
         "pool_texts_like_dev": found.n_leaked,
+        "dev_texts_in_gold": found.n_repeated,
         "teacher_on_dev": {
             label: {"f": f, "entities": n} for label, (f, n) in found.teacher_f.items()
         },

@@ -12,11 +12,13 @@ from typing import Any, Dict, List, Optional
 import typer
 from spacy.cli._util import Arg, Opt, string_to_list
 from spacy.util import load_config
+from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
 from ..cache import write_whole
 from ..compare import MEASURES, Run, do_run, finished, front, plan_runs, summarise
+from ..gold import read_docs
 from ..methods import METHODS
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
@@ -29,7 +31,9 @@ from ._fail import fail_on, require
 DEFAULT = "rehearsal,naive,self-training,textbook"
 
 
-@rehearse_cli.command("compare")
+@rehearse_cli.command(
+    "compare", short_help="Train several methods on your data, side by side"
+)
 def compare_cli(
     config_path: Path = Arg(..., help="A config with the rehearsal component"),
     output: Path = Opt(
@@ -58,8 +62,9 @@ def compare_cli(
 
     Example: your config beside naive fine-tuning and L2-SP, over two seeds.
 
-        python -m spacy rehearse compare config.cfg --output comparison
-        --methods rehearsal,naive,l2sp --seeds 0,1
+    \b
+        python -m spacy rehearse compare config.cfg --output comparison \\
+            --methods rehearsal,naive,l2sp --seeds 0,1
     """
     require(config_path)
     if test is not None:
@@ -67,7 +72,9 @@ def compare_cli(
     names = list(METHODS) if methods == "all" else string_to_list(methods)
     with fail_on(ValueError, OSError):
         config = load_config(config_path, interpolate=False)
-        numbers = [int(seed) for seed in string_to_list(seeds)]
+        numbers = _read_seeds(seeds)
+        if test is not None:  # a file that can't be read shows now, not in hours
+            read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
         runs = plan_runs(config, names, numbers, output / "runs", test)
@@ -95,6 +102,15 @@ def compare_cli(
         raise typer.Exit(1)
 
 
+def _read_seeds(seeds: str) -> List[int]:
+    numbers = string_to_list(seeds)
+    if not all(number.isdecimal() for number in numbers):
+        raise ValueError(
+            f"--seeds is {seeds!r}: expected whole numbers from 0 up, e.g. 0,1,2"
+        )
+    return [int(number) for number in numbers]
+
+
 def _do_all(runs: List[Run], workers: int) -> List[str]:
     """Do the runs, each in a process of its own.
 
@@ -116,7 +132,8 @@ def _do_all(runs: List[Run], workers: int) -> List[str]:
                     bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
             _stop(pool)
-            msg.fail("Stopped. The same command goes on where it was", exits=1)
+            msg.fail("Stopped. The same command goes on where it was")
+            sys.exit(130)
     return failed
 
 

@@ -11,12 +11,12 @@ from wasabi import msg
 from ..cache import write_whole
 from ..convert import convert, split_off
 from . import rehearse_cli
-from ._fail import fail_on, require, require_free
+from ._fail import fail_on, require, require_different, require_free
 
 MOST_LISTED = 20
 
 
-@rehearse_cli.command("convert")
+@rehearse_cli.command("convert", short_help="Convert annotation to .spacy: start here")
 def convert_cli(
     input_file: Path = Arg(
         ...,
@@ -54,10 +54,12 @@ def convert_cli(
 
     Example: a fifth of the texts becomes the dev set.
 
-        python -m spacy rehearse convert drugs.jsonl train.spacy --dev dev.spacy
-        --base en_core_web_sm
+    \b
+        python -m spacy rehearse convert drugs.jsonl train.spacy --dev \\
+            dev.spacy --base en_core_web_sm
     """
     require(input_file)
+    require_different(input_file, output_file, dev_file)
     require_free(output_file, force)
     if dev_file is not None:
         require_free(dev_file, force)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 import typer
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -11,23 +11,25 @@ from wasabi import msg
 
 from ..about import __version__
 from ..cache import write_whole
-from ..corpus import create_raw_text_v1
 from ..forgetting import Forgetting, compare_pipelines
 from ..gate import FIGURES, judge, parse_limits
 from ..gold import read_docs
 from ..report.forgetting import as_html, as_json, as_text, figures, label_rows
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
-from ._fail import fail_on, require, require_free
+from ._fail import fail_on, require, require_different, require_free
+from ._texts import read_texts
 
 
-@rehearse_cli.command("evaluate")
+@rehearse_cli.command(
+    "evaluate", short_help="What was learnt and forgotten; a gate for CI"
+)
 def evaluate_cli(
     before: str = Arg(..., help="The original pipeline: a package or a path"),
     after: str = Arg(..., help="The pipeline that was fine-tuned from it"),
     data: Path = Arg(..., help="Annotated texts: a .spacy file or a folder"),
     pool: Optional[List[Path]] = Opt(
-        None, "--pool", "-p", help="Raw text to see on what both agree. Repeatable"
+        None, "--pool", "-p", help="Raw text to see on what both agree, best not that of the training, which was learnt. Repeatable"
     ),
     limit: int = Opt(
         2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
@@ -68,25 +70,32 @@ def evaluate_cli(
 
     Example: a report, and a gate for continuous integration.
 
-        python -m spacy rehearse evaluate en_core_web_sm training/model-best dev.spacy
-        --pool pool.jsonl --html report.html --fail-under retention=0.98 --fail-drop 2
+    \b
+        python -m spacy rehearse evaluate en_core_web_sm \\
+            training/model-best dev.spacy --pool pool.jsonl \\
+            --html report.html --fail-under retention=0.98 --fail-drop 2
     """
     for path in [data, *(pool or []), *([log] if log else [])]:
         require(path)
+    require_different(data, html, markdown)
     for output in (html, markdown):
         if output is not None:
             require_free(output, force)
+    if html is None and (show_texts or log):
+        msg.fail("--show-texts and --log are for the report: give --html, too", exits=1)
     with fail_on(ValueError, OSError):
         least = parse_limits(fail_under or [])
         base, student = _load(before, component), _load(after, component)
-        texts = list(create_raw_text_v1(pool, limit=limit)(base)) if pool else []
+        texts = read_texts(pool or [], limit, base)
+        new = string_to_list(labels) if labels else None
+        check_labels(student, component, new)
         report = compare_pipelines(
             base,
             student,
             component,
             gold=read_docs(data, base.vocab),
             texts=texts,
-            new=string_to_list(labels) if labels else None,
+            new=new,
         )
         verdict = judge(report, least=least, most_drop=fail_drop)
         about = {
@@ -111,6 +120,8 @@ def evaluate_cli(
         for output in (html, markdown):
             if output is not None:
                 msg.good(f"Saved {output}")
+    if not as_json_:
+        _warn(base, student, component, report)
     if verdict.unjudged:
         msg.warn(
             f"Too few entities to judge a drop: {', '.join(verdict.unjudged)}",
@@ -118,7 +129,7 @@ def evaluate_cli(
         )
     if verdict.failures:
         if not as_json_:
-            msg.fail("Forgotten too much", "\n".join(verdict.failures))
+            msg.fail("Not good enough", "\n".join(verdict.failures))
         raise typer.Exit(1)
 
 
@@ -163,4 +174,31 @@ def _show(report: Forgetting) -> None:
     if rows:
         aligns = ["l", *["r"] * (len(titles) - 1)]
         msg.table(rows, header=titles, divider=True, aligns=aligns)
-    msg.text(f"{len(report.changed)} texts changed")
+    msg.text(f"{len(report.changed)} of {report.n_compared} texts changed")
+
+
+def _warn(base: Language, student: Language, component: str, report: Forgetting):
+    """Tell what makes a comparison say less than it seems to."""
+    if labels_of(base, component) > labels_of(student, component):
+        msg.warn("The second pipeline lacks labels of the first: are they swapped?")
+    known = labels_of(base, component) | labels_of(student, component)
+    unknown = [x.label for x in report.labels if x.label not in known]
+    if unknown:
+        msg.warn(f"Neither pipeline knows {', '.join(unknown)}, which the texts mark")
+    if not report.labels:
+        msg.warn("The annotated texts hold no entity")
+
+
+def labels_of(nlp: Language, component: str) -> Set[str]:
+    """RETURNS (Set[str]): The labels of a recogniser."""
+    pipe: Any = nlp.get_pipe(component)
+    return set(pipe.labels)
+
+
+def check_labels(nlp: Language, component: str, labels: Optional[List[str]]) -> None:
+    """Raise a ValueError if a pipeline lacks a label."""
+    known = labels_of(nlp, component)
+    if unknown := [label for label in labels or [] if label not in known]:
+        raise ValueError(
+            f"--labels: the pipeline has no {unknown}, only {sorted(known)}"
+        )

@@ -17,10 +17,10 @@ from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._comments import with_comments
-from ._fail import fail_on, require, require_free
+from ._fail import fail_on, require, require_different, require_free
 
 
-@rehearse_cli.command("init-config")
+@rehearse_cli.command("init-config", short_help="Write the config for `spacy train`")
 def init_config_cli(
     output_file: Path = Arg(..., help="File to save the config to"),
     base: str = Opt(
@@ -79,11 +79,16 @@ def init_config_cli(
 
     Example: a base that is to learn DRUG from the texts in train.spacy.
 
-        python -m spacy rehearse init-config config.cfg --base en_core_web_sm
-        --train train.spacy --dev dev.spacy --pool pool.jsonl
+    \b
+        python -m spacy rehearse init-config config.cfg --base \\
+            en_core_web_sm --train train.spacy --dev dev.spacy --pool \\
+            pool.jsonl
 
+    \b
         python -m spacy train config.cfg --output training
     """
+    if naive and method not in (REHEARSAL, "naive"):
+        msg.fail(f"--naive and --method {method} are two methods: give one", exits=1)
     naive = naive or method == "naive"
     if not dry_run:
         require_free(output_file, force)
@@ -95,8 +100,7 @@ def init_config_cli(
             "Use --naive for a config without rehearsal.",
             exits=1,
         )
-    if train.resolve() == dev.resolve():
-        msg.fail(f"--train and --dev are the same: {dev}", exits=1)
+    require_different(train, dev, output_file)
     with fail_on(ValueError, OSError):
         if not naive:  # a line that can't be read shows now, not in an hour
             count_texts(create_raw_text_v1(pool or [])(spacy.blank("xx")))
@@ -112,15 +116,36 @@ def init_config_cli(
         if method != REHEARSAL and not naive:
             config = method_config(config, method)
         gold = recipe.measure_gold(train)
+        _check_dev(dev, gold)
         if dry_run:
             _explain(base, component, config, gold)
             return
-        text = with_comments(config, config_path=str(output_file), gold=gold)
+        folder = _free_folder(base)
+        text = with_comments(
+            config, config_path=str(output_file), gold=gold, output=folder
+        )
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
     msg.text("You can now train the pipeline:")
-    msg.text(f"python -m spacy train {output_file} --output training")
+    msg.text(f"python -m spacy train {output_file} --output {folder}")
+
+
+def _check_dev(dev: Path, gold: recipe.GoldSize) -> None:
+    marked = recipe.measure_gold(dev).labels
+    if not set(marked) & set(gold.labels):
+        raise ValueError(
+            f"{dev} marks none of the labels of the gold ({', '.join(gold.labels)}) but "
+            f"{dict(marked)}: no checkpoint could be chosen by it"
+        )
+
+
+def _free_folder(base: str) -> Path:
+    """RETURNS (Path): Where to train. Not where the base is: it would be replaced."""
+    folder, number = Path("training"), 2
+    while Path(base).resolve().is_relative_to(folder.resolve()):
+        folder, number = Path(f"training-{number}"), number + 1
+    return folder
 
 
 def _explain(base: str, component: str, config: Config, gold: recipe.GoldSize) -> None:

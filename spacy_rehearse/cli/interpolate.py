@@ -7,11 +7,11 @@ from typing import Dict, List, NamedTuple, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
+from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
 from ..cache import write_whole
-from ..corpus import create_raw_text_v1
 from ..forgetting import compare_pipelines
 from ..gold import read_docs
 from ..interpolate import interpolate
@@ -21,6 +21,7 @@ from ..scorer import harmonic_mean
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._fail import fail_on, require, require_free
+from ._texts import read_texts
 
 STEPS = 10  # of a sweep
 
@@ -39,7 +40,9 @@ class Point(NamedTuple):
     kept: float
 
 
-@rehearse_cli.command("interpolate")
+@rehearse_cli.command(
+    "interpolate", short_help="Save a pipeline between base and student"
+)
 def interpolate_cli(
     base: str = Arg(..., help="The original pipeline: an installed package or a path"),
     student: str = Arg(..., help="The pipeline that was fine-tuned from it"),
@@ -74,13 +77,16 @@ def interpolate_cli(
 
     Examples: a pipeline nearer to the student, and the best on the dev set.
 
-        python -m spacy rehearse interpolate en_core_web_sm training/model-best
-        training/between --alpha 0.7
+    \b
+        python -m spacy rehearse interpolate en_core_web_sm \\
+            training/model-best training/between --alpha 0.7
 
-        python -m spacy rehearse interpolate en_core_web_sm training/model-best
-        training/between --sweep dev.spacy --pool pool.jsonl --html sweep.html
+    \b
+        python -m spacy rehearse interpolate en_core_web_sm \\
+            training/model-best training/between --sweep dev.spacy \\
+            --pool pool.jsonl --html sweep.html
     """
-    require_free(output_dir, force)
+    _require_place(output_dir, base, student, force)
     for path in [*([sweep] if sweep else []), *(pool or [])]:
         require(path)
     if html is not None:
@@ -100,12 +106,7 @@ def interpolate_cli(
         between.meta["performance"] = {}
         between.meta.pop("spacy_rehearse", None)
         between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
-        half = output_dir.with_name(f"{output_dir.name}.half")
-        half.parent.mkdir(parents=True, exist_ok=True)
-        between.to_disk(half)
-        if output_dir.is_dir():
-            shutil.rmtree(output_dir)
-        half.rename(output_dir)
+        _save(between, output_dir)
     if as_json:
         return
     if not n_moved:
@@ -114,11 +115,30 @@ def interpolate_cli(
     msg.text(str(output_dir))
 
 
+def _require_place(output_dir: Path, base: str, student: str, force: bool) -> None:
+    """Fail if something else than an old output would be overwritten."""
+    require_free(output_dir, force)
+    for given in (base, student):
+        if Path(given).resolve() == output_dir.resolve():
+            msg.fail(f"{output_dir} is what was given: save to another place", exits=1)
+    if output_dir.exists() and not (output_dir / "meta.json").exists():
+        msg.fail(f"{output_dir} holds no pipeline: it is not overwritten", exits=1)
+
+
+def _save(nlp: Language, output_dir: Path) -> None:
+    half = output_dir.with_name(f"{output_dir.name}.half")
+    half.parent.mkdir(parents=True, exist_ok=True)
+    nlp.to_disk(half)
+    if output_dir.is_dir():
+        shutil.rmtree(output_dir)
+    half.rename(output_dir)
+
+
 def _sweep(
     base: str, student: str, component: str, data: Path, pool: List[Path], limit: int
 ) -> List[Point]:
     before = load_pipeline(base, "base", "BASE")
-    texts = list(create_raw_text_v1(pool, limit=limit)(before)) if pool else []
+    texts = read_texts(pool, limit, before)
     gold = read_docs(data, before.vocab)
     points = []
     for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
@@ -131,7 +151,7 @@ def _sweep(
         if learnt is None or kept is None:
             raise ValueError(
                 f"{data} must mark the new labels {told.new}, and old ones, too, "
-                "unless raw text is given (--pool)"
+                "unless there is raw text (--pool)"
             )
         points.append(Point(step / STEPS, learnt, kept))
     return points

@@ -1,0 +1,23 @@
+"""Raw text that a command was given."""
+
+from pathlib import Path
+from typing import List, Sequence
+
+from spacy.language import Language
+
+from ..corpus import create_raw_text_v1
+
+
+def read_texts(paths: Sequence[Path], limit: int, nlp: Language) -> List[str]:
+    """Read raw text.
+
+    paths (Sequence[Path]): Files or folders. None for no text.
+    limit (int): At most so many texts, 0 for all.
+    nlp (Language): A pipeline, for its tokenizer.
+    RETURNS (List[str]): The texts.
+    RAISES (ValueError): If there are files, and no text in them.
+    """
+    texts = list(create_raw_text_v1(list(paths), limit=limit)(nlp)) if paths else []
+    if paths and not texts:
+        raise ValueError(f"there is no text in {', '.join(map(str, paths))}")
+    return texts
