@@ -61,7 +61,7 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
             docs += DocBin().from_disk(file).get_docs(vocab)
         except Exception as e:  # msgpack, zlib and spaCy have their own
             raise ValueError(
-                f"{file} is not a .spacy file ({type(e).__name__}): convert it with "
+                f"{file} is not a .spacy file: convert it with "
                 "`python -m spacy rehearse convert` (Prodigy, CoNLL, IOB, JSON)"
             ) from e
     if not docs:

@@ -111,6 +111,12 @@ def test_bad_frozen_target(attempt, base):
     attempt(nlp, match="'ner' learns the new labels, but stands in.*frozen_components")
 
 
+def test_bad_recogniser_that_is_made_anew(attempt):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner")
+    attempt(nlp, match=r"'ner' has no weights yet.*source = \$\{paths.base\}")
+
+
 def without_vectors(base):
     nlp = spacy.blank("en")
     nlp.vocab.strings.add("GADGET")

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import spacy
@@ -160,6 +161,16 @@ def test_cache_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a", b"new and longer")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_cache_never_puts_a_file_in_the_place_of_something_else(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match="no ordinary file"):
+            write_whole(path, b"data")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="can't be written.*file/a'$"):
+        write_whole(tmp_path / "file" / "a", b"data")
 
 
 def test_cache_holds_no_word_of_the_pool_in_any_vocab(teacher, tmp_path):

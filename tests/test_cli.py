@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 
-from .util import write_pool
+from .util import make_docs, write_pool
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
     "args,words",
     [
         (("annotate", "base"), "Give BASE, POOL and OUTPUT_FILE"),
-        (("annotate", "--clear", "nowhere"), "'nowhere' does not exist"),
+        (("annotate", "--clear", "nowhere"), "'nowhere' is no folder"),
         (("convert", "good.jsonl", "out.jsonl"), "so call it .spacy"),
         (("annotate", "no_model", "pool.jsonl", "out"), "can't find the teacher"),
         (("convert", "nowhere.jsonl", "out.spacy"), "Can't find nowhere.jsonl"),
@@ -146,6 +147,8 @@ def test_cli_init_config_finds_mistakes_before_the_training(
     spacy_cli, base, corpus, workdir
 ):
     (workdir / "bad.txt").write_bytes(b"fine\n\xff\n")
+    other = make_docs(spacy.blank("en"), 5, ("PERSON",), seed=1)
+    DocBin(docs=other).to_disk("other.spacy")
     paths = {
         "--base": base,
         "--train": corpus / "train.spacy",
@@ -155,7 +158,8 @@ def test_cli_init_config_finds_mistakes_before_the_training(
     for option, value, words in [
         ("--base", "no_model", "can't find the base 'no_model': set --base"),
         ("--labels", "GADGIT", "['GADGIT'] never occur in the gold"),
-        ("--dev", corpus / "train.spacy", "--train and --dev are the same"),
+        ("--dev", corpus / "train.spacy", "is given twice"),
+        ("--dev", "other.spacy", "marks none of the labels of the gold (GADGET)"),
         ("--pool", "bad.txt", "line 2: not UTF-8"),
         ("--train", corpus / "pool.jsonl", "is not a .spacy file: convert it with"),
         ("--component", "nerr", "has no component 'nerr'"),
@@ -213,6 +217,25 @@ def test_cli_annotate_in_processes_goes_on_after_ctrl_c(base, workdir):
     assert done.returncode == 0, done.stderr
     (n_cached,) = re.findall(r"(\d+) from the cache", done.stdout)
     assert 0 < int(n_cached) < 6000 and (workdir / "silver.spacy").exists()
+
+
+def test_cli_init_config_does_not_name_the_folder_that_the_base_is_in(
+    spacy_cli, base, corpus, workdir
+):
+    shutil.copytree(base, workdir / "training" / "model-best")
+    args = ["--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy"]
+    args += ["--pool", corpus / "pool.jsonl", "--base", "training/model-best"]
+    done = spacy_cli("init-config", "c.cfg", *args)
+    assert done.exit_code == 0 and "--output training-2" in done.stdout
+    assert "--output training-2" in (workdir / "c.cfg").read_text()
+
+
+def test_cli_convert_does_not_overwrite_what_it_was_given(spacy_cli, workdir):
+    record = {"text": "He took Xanax", "spans": []}
+    srsly.write_jsonl("in.jsonl", [record] * 9)
+    done = spacy_cli("convert", "in.jsonl", "a.spacy", "--dev", "a.spacy")
+    assert done.exit_code == 1 and "is given twice" in done.stdout
+    assert not (workdir / "a.spacy").exists()
 
 
 def test_cli_init_config_dry_run_explains_and_writes_nothing(

@@ -154,6 +154,7 @@ def test_results_front_by_what_is_learnt_and_kept():
         (["--seeds", "one"], "expected whole numbers"),
         (["--workers", "0"], "at least one"),
         (["--test", "no.spacy"], "Can't find no.spacy"),
+        (["--test", "config.cfg"], "is not a .spacy file"),
     ],
 )
 def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):

@@ -83,6 +83,37 @@ def test_check_reads_the_config(base, corpus, workdir):
     assert failed.exit_code == 1 and "Hardly in the 1 pool texts" in failed.output
 
 
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"components__rehearsal__ratio": -1}, "ratio is -1"),
+        ({"components__rehearsal__ratoi": 1}, "ratoi"),
+        ({"initialize__components__rehearsal__heldout": 1.5}, "heldout is 1.5"),
+        ({"initialize__components__rehearsal__labels": ["GADGIT"]}, "never occur"),
+        ({"nlp__pipeline": ["ner"]}, "put 'rehearsal' first"),
+        ({"nlp__pipeline": ["ner", "rehearsal"]}, "must stand first"),
+        ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
+    ],
+)
+def test_check_finds_what_would_stop_the_training(
+    base, corpus, workdir, changes, words
+):
+    quick_config(base, corpus, "c.cfg", **changes)
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert done.exit_code == 1 and words in " ".join(done.output.split())
+
+
+def test_check_finds_a_dev_set_that_is_no_use(base, corpus, workdir):
+    quick_config(base, corpus, "c.cfg", paths__dev=str(corpus / "train.spacy"))
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert "40 of 40 dev texts are in the gold" in " ".join(done.output.split())
+    nlp = spacy.blank("en")
+    DocBin(docs=[nlp("nothing at all")]).to_disk("dev.spacy")
+    quick_config(base, corpus, "c.cfg", paths__dev="dev.spacy")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert "Dev marks none of GADGET" in " ".join(done.output.split())
+
+
 def test_check_needs_rehearsal_and_gold(base, corpus, workdir):
     quick_config(base, corpus, "naive.cfg", naive=True)
     done = CliRunner().invoke(rehearse_cli, ["check", "naive.cfg"])

@@ -157,6 +157,31 @@ def test_gate_fails_on_what_can_not_be_measured(report):
         parse_limits(["retention"])
 
 
+@pytest.mark.parametrize(
+    "limits, words",
+    [
+        ({"least": {"retention": 98.0}}, "a share, from 0 to 1"),
+        ({"least": {"new_f": float("nan")}}, "a share, from 0 to 1"),
+        ({"least": {"bwt": -2.0}}, "from -1 to 1"),
+        ({"least": {}, "most_drop": -2.0}, "expected 0 or more"),
+        ({"least": {}, "most_drop": float("nan")}, "expected 0 or more"),
+    ],
+)
+def test_gate_refuses_limits_that_make_no_sense(report, limits, words):
+    with pytest.raises(ValueError, match=words):
+        judge(report, **limits)
+
+
+def test_gate_does_not_take_what_neither_pipeline_knows_for_an_old_label():
+    docs = [spacy.blank("en").make_doc("Rome")] * 20
+    docs = [doc.copy() for doc in docs]
+    for doc in docs:
+        doc.ents = [Span(doc, 0, 1, "LOC")]
+    report = compare_pipelines(BASE, STUDENT, "ner", gold=docs, texts=[])
+    (failure,) = judge(report, least={}, most_drop=2.0).failures
+    assert "no old label can be judged" in failure
+
+
 class Outline(HTMLParser):
     """What is open, what is shown, and whether anything is fetched."""
 
@@ -265,9 +290,18 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     assert run("--html", "x.html", "--log", pool).exit_code == 1
     failed = run("--fail-under", "new_f=0.5")
     assert failed.exit_code == 1 and "new_f is 0.0000" in failed.output
-    for wrong in (["--fail-under", "x=1"], ["--component", "tagger"]):
+    for wrong in (
+        ["--fail-under", "x=1"],
+        ["--component", "tagger"],
+        ["--labels", "GADGIT"],
+        ["--show-texts"],
+        ["--html", "same", "--md", "same"],
+    ):
         failed = run(*wrong)
         assert failed.exit_code == 1 and len(failed.output.splitlines()) < 8
+    (workdir / "empty.txt").touch()
+    failed = CliRunner().invoke(rehearse_cli, [*args[:-1], "empty.txt"])
+    assert failed.exit_code == 1 and "no text in empty.txt" in failed.output
 
 
 @pytest.mark.parametrize("content", [b"", b"no DocBin", None])

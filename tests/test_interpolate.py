@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import spacy
@@ -112,6 +113,21 @@ def test_interpolate_command_with_a_bad_alpha_writes_nothing(pair, tmp_path):
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 1 and "alpha is 7.0: expected 0" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_interpolate_overwrites_nothing_but_old_output(pair, tmp_path):
+    for number, path in enumerate(pair):
+        shutil.copytree(path, tmp_path / str(number))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").touch()
+    (tmp_path / "file").touch()
+    given = [str(tmp_path / "0"), str(tmp_path / "1")]
+    for output in ("0", "1", "notes", "file"):
+        args = ["rehearse", "interpolate", *given, str(tmp_path / output)]
+        done = CliRunner().invoke(app, [*args, "--alpha", "0.5", "--force"])
+        assert done.exit_code == 1, output
+    assert (tmp_path / "notes" / "notes.txt").exists()
+    assert not list(tmp_path.glob("*.half"))
 
 
 def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):

@@ -60,6 +60,8 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
     rehearsal.best_labels = [
         LabelScore("ORG", PRFScore(tp=9, fn=1), 0.8, 0.75),
         LabelScore("GADGET", None, None, 0.5),
+        LabelScore("GPE", PRFScore(tp=2, fn=18), None, None),
+        LabelScore("LAW", PRFScore(), None, None),
     ]
     heard = []
 
@@ -82,3 +84,5 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
     told = [line.split() for line in out.getvalue().splitlines()]
     assert ["ORG", "10", "94.7", "80.0", "75.0"] in told
     assert ["GADGET", "new", "50.0"] in told
+    assert ["LAW", "0"] in told
+    assert "Not kept, though others are: GPE (18.2)." in out.getvalue()

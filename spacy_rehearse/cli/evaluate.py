@@ -29,7 +29,10 @@ def evaluate_cli(
     after: str = Arg(..., help="The pipeline that was fine-tuned from it"),
     data: Path = Arg(..., help="Annotated texts: a .spacy file or a folder"),
     pool: Optional[List[Path]] = Opt(
-        None, "--pool", "-p", help="Raw text to see on what both agree, best not that of the training, which was learnt. Repeatable"
+        None,
+        "--pool",
+        "-p",
+        help="Raw text to see on what both agree, best not that of the training, which was learnt. Repeatable",
     ),
     limit: int = Opt(
         2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
