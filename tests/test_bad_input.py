@@ -231,6 +231,7 @@ def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path):
     parity_error(spacy.load(base), tmp_path / "teacher", corpus, match)
 
 
+@pytest.mark.slow
 def test_bad_source_is_named_as_the_cause(corpus, tmp_path, base):
     other = train_base(NER, tmp_path / "other", n_updates=3)
     parity_error(spacy.load(other), base, corpus, "weights of 'ner'.*another pipeline")

@@ -81,6 +81,7 @@ def step(corpus, tmp_path_factory):
     return Step(folder, ("GADGET",))
 
 
+@pytest.mark.slow
 def test_benchmarks_each_method_is_another_config(base, step, tmp_path):
     texts = set()
     for method in METHODS:

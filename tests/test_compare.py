@@ -33,6 +33,7 @@ def config(base, corpus, workdir):
     return load_config(path, interpolate=False)
 
 
+@pytest.mark.slow
 def test_methods_are_changes_to_the_users_config(config):
     made = {name: method_config(config, name) for name in METHODS}
     assert made["rehearsal"] == config
@@ -70,6 +71,7 @@ def test_methods_that_do_not_exist_are_named(config):
         method_config(naive, "textbook")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     runs = plan_runs(config, ["naive", "rehearsal"], [0, 1], workdir / "runs")

@@ -138,6 +138,7 @@ def test_component_draws_silver_by_the_ratio(base, corpus, monkeypatch):
     assert not heldout & {item.text for item in drawn}
 
 
+@pytest.mark.slow
 def test_component_ratio_zero_is_completion_alone(base, corpus):
     nlp = spacy.load(base)
     rehearsal = nlp.add_pipe("rehearsal", first=True, config={"ratio": 0.0})

@@ -62,6 +62,7 @@ assert "spacy_rehearse" not in [m for m in sys.modules if sys.modules[m]]
     assert run_without_plugin(code, tmp_path).strip() == "['ner'] ['ORG']"
 
 
+@pytest.mark.slow
 def test_export_trains_further_on_its_own_config_without_the_plugin(exported, tmp_path):
     code = f"""
 from spacy.cli.train import train
@@ -72,6 +73,7 @@ spacy.load("out/model-last")
     run_without_plugin(code, tmp_path)
 
 
+@pytest.mark.slow
 def test_export_packages_without_the_plugin(exported, tmp_path):
     code = f"""
 from pathlib import Path

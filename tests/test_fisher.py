@@ -49,6 +49,7 @@ def test_fisher_ewc_leaves_new_rows_free():
     numpy.testing.assert_allclose(grown.model.get_param("W"), [[0.0], [2.0]])
 
 
+@pytest.mark.slow
 def test_fisher_is_kept_with_the_silver(base, corpus, tmp_path, monkeypatch):
     from spacy_rehearse import fisher
 

@@ -233,6 +233,7 @@ def test_report_holds_no_text_unless_asked(report):
     assert as_json(report)["changed_texts"] == 6
 
 
+@pytest.mark.slow
 def test_report_of_very_many_texts_shows_the_first(report):
     many = report._replace(changed=report.changed * 2000)
     page = as_html(many, about=ABOUT, show_texts=True)
@@ -263,6 +264,7 @@ def test_chart_shows_all_points_inside(points):
         assert 56 <= float(x) <= 664 and 56 <= float(y) <= 384
 
 
+@pytest.mark.slow
 def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     student = spacy.load(base)
     student.get_pipe("ner").add_label("GADGET")

@@ -97,6 +97,7 @@ def test_init_config_empty_gold(tmp_path):
         recipe.measure_gold(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # spaCy's own command warns of small data
 def test_init_config_passes_spacys_own_checks(shared_base, corpus, workdir, capsys):
     config_for(shared_base, corpus).to_disk(workdir / "c.cfg")

@@ -130,6 +130,7 @@ def test_interpolate_overwrites_nothing_but_old_output(pair, tmp_path):
     assert not list(tmp_path.glob("*.half"))
 
 
+@pytest.mark.slow
 def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
     docs = make_docs(spacy.blank("en"), 60, ("PERSON", "ORG", "GADGET"), seed=6)
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")

@@ -12,6 +12,7 @@ from spacy_rehearse.loggers import create_console_logger_v1
 from .util import quick_config
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_loggers_columns_can_be_told_apart(base, corpus, workdir, capfd):
     config = quick_config(base, corpus, "c.cfg", training__max_steps=20)

@@ -69,6 +69,7 @@ def test_margin_is_gone_from_what_is_saved_in_the_middle_of_an_update(base, corp
     numpy.testing.assert_array_equal(scores(saved), before)
 
 
+@pytest.mark.slow
 def test_margin_finds_more_of_the_new_label(base, corpus):
     docs = make_docs(spacy.blank("en"), 100, ("GADGET",), seed=9)
     found = []

@@ -217,6 +217,7 @@ def test_memory_settings_are_checked(base, corpus, workdir, settings, words):
     assert not (workdir / "memory.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_memory_of_the_first_round_changes_the_second(base, corpus, workdir):
     how = dict(with_memory(), training__max_steps=10)

@@ -137,6 +137,7 @@ def test_readme_links_lead_somewhere(name):
         assert (start / target).exists(), f"{name}: {target}"
 
 
+@pytest.mark.slow
 def test_readme_config_trains(base, project):
     check_config(blocks("ini", CONFIG)[0], base, project)
 

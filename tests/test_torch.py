@@ -76,6 +76,7 @@ def test_torch_weights_are_interpolated(torch_base, corpus):
     assert distance(student, torch_base) == 0
 
 
+@pytest.mark.slow
 def test_torch_experts_get_the_weights_of_their_best_pass(torch_base, corpus):
     settings = {"n_experts": 1, "max_passes": 2, "lean": 0.0}
     nlp, _ = initialized(torch_base, corpus, expert=settings)

@@ -57,6 +57,7 @@ def test_train_works_with(run, base, settings):
     assert entities_f(nlp, NEW) > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_train_base_with_vectors_keeps_them(run, vectors_base):
     nlp = spacy.load(run(vectors_base, training__max_steps=20) / "model-last")
@@ -74,6 +75,7 @@ def test_train_shared_tok2vec_with_own_copy_leaves_the_tagger_alone(run, shared_
             numpy.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_train_shared_tok2vec_with_listeners_moves_it(run, shared_base):
     out = run(
         shared_base,
@@ -102,6 +104,7 @@ def test_train_frozen_annotating_tok2vec_stays_and_the_head_learns(run, shared_b
     assert entities_f(nlp, OLD) > 0.8 and entities_f(nlp, NEW) > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_train_same_seed_same_weights_with_cold_and_warm_cache(run, base, monkeypatch):
     from spacy_rehearse import silver
@@ -117,6 +120,7 @@ def test_train_same_seed_same_weights_with_cold_and_warm_cache(run, base, monkey
         numpy.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_train_best_checkpoint_is_neither_untrained_nor_forgetful(run, base):
     meta = srsly.read_json(run(base) / "model-best" / "meta.json")
     scores = meta["spacy_rehearse"]["scores"]
@@ -132,6 +136,7 @@ def test_train_averaged_weights_do_not_start_at_zero(run, base, capfd):
     assert float(first.split()[5]) > 99  # retention after one update
 
 
+@pytest.mark.slow
 def test_train_warns_if_no_checkpoint_learnt_anything(run, base):
     with pytest.warns(UserWarning, match="no checkpoint scored above 0"):
         run(base, training__optimizer__learn_rate=0.0, training__max_steps=20)
