@@ -6,7 +6,7 @@ from spacy.language import Language
 from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
-from .recipe import EPOCHS, GOLD_WORDS, SCARCE_WORDS, GoldSize
+from .recipe import EPOCHS, GOLD_WORDS, GoldSize
 
 NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
@@ -51,12 +51,12 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
     """Tell why a config is what it is.
 
     config (Config): A config of `init-config`.
-    gold (GoldSize): The size of the gold.
+    gold (GoldSize): The gold, with the new labels only.
     RETURNS (List[Tuple[str, str, str]]): Settings, their values, and why.
     """
     labels = ", ".join(f"{label} {n}" for label, n in gold.labels.most_common())
-    scarce = gold.n_words < SCARCE_WORDS
-    size = f"gold is {'scarce' if scarce else 'plenty'}: {gold.n_words:,} words"
+    amount = "scarce" if gold.is_scarce else "plenty"
+    size = f"gold is {amount}: {gold.labels.total():,} new entities"
     training = config["training"]
     rows = [
         ("gold", f"{gold.n_docs:,} texts", labels),

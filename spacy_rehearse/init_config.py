@@ -51,7 +51,7 @@ def make_config(
     check_recogniser(nlp, component, f"base {base!r}")
     recogniser: Any = nlp.get_pipe(component)
     gold = recipe.measure_gold(train)
-    resolve_labels(labels, gold.labels, recogniser.labels)
+    gold = gold.only(resolve_labels(labels, gold.labels, recogniser.labels))
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
     fits = can_grow(nlp, component) and not has_transformer(nlp, component)
@@ -103,8 +103,8 @@ def _components(
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
-            "margin": recipe.margin(gold.n_words) if grow else 0.0,
-            "regularizers": {} if grow else recipe.regularizers(gold.n_words),
+            "margin": recipe.margin(gold) if grow else 0.0,
+            "regularizers": {} if grow else recipe.regularizers(gold),
         }
     for name in nlp.component_names:
         components[name] = {"source": "${paths.base}"}
@@ -165,7 +165,7 @@ def _training(
         "gpu_allocator": "${system.gpu_allocator}",
         "train_corpus": "corpora.train",
         "dev_corpus": "corpora.dev",
-        "dropout": recipe.dropout(gold.n_words),
+        "dropout": recipe.dropout(gold),
         "accumulate_gradient": 1,
         "max_epochs": 0,
         **length,
@@ -210,7 +210,7 @@ def _initialize(
                 "labels": list(labels) if labels else None,
                 "heldout": 0.1,
                 "cache": ".rehearsal_cache",
-                "expert": recipe.expert_settings(gold.n_words),
+                "expert": recipe.expert_settings(gold),
                 "column": dict(DEFAULT_COLUMN) if grow else None,
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",

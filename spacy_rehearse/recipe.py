@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, Iterable, NamedTuple
 
 from spacy.vocab import Vocab
 
@@ -25,9 +25,9 @@ LEARN_RATE = 0.003
 COLUMN_LEARN_RATE = 0.006  # new weights start from nothing, and can't harm the old ones
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
-# Less gold is learnt by heart before it is understood: more dropout, and a pull back to
-# the start, help there. Where there is more, the pull costs the new label.
-SCARCE_WORDS = 20_000
+# Few entities are learnt by heart before they are understood: more dropout, and a pull
+# back to the start, help there. Where there are more, the pull costs the new label.
+SCARCE_ENTITIES = 500
 PULL = 10.0  # strength of L2-SP
 LEAN = 6.0  # the experts miss most then, too: what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; where gold is plenty, they only flood
@@ -44,6 +44,15 @@ class GoldSize(NamedTuple):
     n_docs: int
     n_words: int
     labels: Counter
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether a recogniser that learns from it misses most."""
+        return self.labels.total() < SCARCE_ENTITIES
+
+    def only(self, labels: Iterable[str]) -> "GoldSize":
+        """RETURNS (GoldSize): The same, without the entities of other labels."""
+        return self._replace(labels=Counter({x: self.labels[x] for x in labels}))
 
 
 def measure_gold(path: Path) -> GoldSize:
@@ -75,43 +84,43 @@ def training_length(n_words: int) -> Dict[str, int]:
     }
 
 
-def expert_settings(n_words: int) -> Dict[str, Any]:
+def expert_settings(gold: GoldSize) -> Dict[str, Any]:
     """Choose how long experts may train, by the size of the gold.
 
-    n_words (int): Number of tokens of the gold.
+    gold (GoldSize): The gold, with the new labels only.
     RETURNS (Dict[str, int]): The [initialize.components.rehearsal.expert] block. They
         stop before, when held-out gold is at its best.
     """
-    passes = round(EXPERT_WORDS / n_words)
-    lean = LEAN if n_words < SCARCE_WORDS else 0.0
+    passes = round(EXPERT_WORDS / gold.n_words)
+    lean = LEAN if gold.is_scarce else 0.0
     return {"n_experts": 2, "max_passes": min(max(passes, 3), 12), "lean": lean}
 
 
-def dropout(n_words: int) -> float:
+def dropout(gold: GoldSize) -> float:
     """Choose the dropout rate, by the size of the gold.
 
-    n_words (int): Number of tokens of the gold.
+    gold (GoldSize): The gold, with the new labels only.
     RETURNS (float): The rate. Distillation on silver goes without.
     """
-    return 0.2 if n_words < SCARCE_WORDS else 0.1
+    return 0.2 if gold.is_scarce else 0.1
 
 
-def margin(n_words: int) -> float:
+def margin(gold: GoldSize) -> float:
     """Choose the margin, by the size of the gold.
 
-    n_words (int): Number of tokens of the gold.
+    gold (GoldSize): The gold, with the new labels only.
     RETURNS (float): By how much the score of `O` is raised while new labels learn.
     """
-    return MARGIN if n_words < SCARCE_WORDS else 0.0
+    return MARGIN if gold.is_scarce else 0.0
 
 
-def regularizers(n_words: int) -> Dict[str, Any]:
+def regularizers(gold: GoldSize) -> Dict[str, Any]:
     """Make the [components.rehearsal.regularizers] block, by the size of the gold.
 
-    n_words (int): Number of tokens of the gold.
+    gold (GoldSize): The gold, with the new labels only.
     RETURNS (Dict[str, Any]): The block. It may be empty.
     """
-    if n_words >= SCARCE_WORDS:
+    if not gold.is_scarce:
         return {}
     return {"l2sp": {"@misc": "spacy-rehearse.L2SP.v1", "strength": PULL}}
 

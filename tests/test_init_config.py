@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy
 import pytest
 import spacy
@@ -106,10 +108,20 @@ def test_init_config_passes_spacys_own_checks(shared_base, corpus, workdir, caps
 
 
 @pytest.mark.parametrize(
-    "n_words, passes, dropout, pulled",
-    [(1_000, 12, 0.2, True), (19_999, 8, 0.2, True), (50_000, 3, 0.1, False)],
+    "n_words, n_entities, passes, dropout, pulled",
+    [
+        (1_000, 60, 12, 0.2, True),
+        (47_000, 348, 3, 0.2, True),  # rare in much text
+        (19_999, 499, 8, 0.2, True),
+        (50_000, 876, 3, 0.1, False),
+    ],
 )
-def test_init_config_little_gold_is_held_back(n_words, passes, dropout, pulled):
-    assert recipe.expert_settings(n_words)["max_passes"] == passes
-    assert recipe.dropout(n_words) == dropout
-    assert ("l2sp" in recipe.regularizers(n_words)) == pulled
+def test_init_config_little_gold_is_held_back(
+    n_words, n_entities, passes, dropout, pulled
+):
+    labels = Counter({"ORG": 10_000, "GADGET": n_entities})
+    gold = recipe.GoldSize(100, n_words, labels).only(["GADGET"])
+    assert recipe.expert_settings(gold)["max_passes"] == passes
+    assert recipe.dropout(gold) == dropout
+    assert ("l2sp" in recipe.regularizers(gold)) == pulled
+    assert (recipe.margin(gold) > 0) == (recipe.expert_settings(gold)["lean"] > 0)

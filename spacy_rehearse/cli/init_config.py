@@ -1,7 +1,7 @@
 """`python -m spacy rehearse init-config`."""
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -12,6 +12,7 @@ from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
+from ..gold import resolve_labels
 from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
@@ -150,6 +151,9 @@ def _free_folder(base: str) -> Path:
 
 def _explain(base: str, component: str, config: Config, gold: recipe.GoldSize) -> None:
     nlp = load_pipeline(base, "base", "--base")
+    recogniser: Any = nlp.get_pipe(component)
+    given = config["initialize"]["components"].get("rehearsal", {}).get("labels")
+    gold = gold.only(resolve_labels(given, gold.labels, recogniser.labels))
     for title, rows in (
         ("Base", describe_base(nlp, component)),
         ("Settings", explain(config, gold)),
