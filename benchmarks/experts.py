@@ -19,6 +19,7 @@ from wasabi import msg
 from spacy_rehearse import recipe
 from spacy_rehearse.expert import Expert, find, find_alone, train_experts
 from spacy_rehearse.gold import read_docs
+from spacy_rehearse.teacher import load_teacher
 
 from .suites import SUITES, Step
 
@@ -58,7 +59,7 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
     settings = recipe.expert_settings(recipe.measure_gold(step.folder / "train.spacy"))
     experts = train_experts(
         lambda: spacy.load(base),
-        ["ner"],
+        load_teacher(str(base), "ner", ()).pipes,
         gold,
         step.labels,
         learn_rate=recipe.LEARN_RATE,

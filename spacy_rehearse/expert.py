@@ -115,7 +115,8 @@ def train_expert(
             score = _score(nlp, pipes, heldout, labels)
             weights = _weights(nlp, pipes)
         since += 1
-        if score.fscore > best.score.fscore or not best_weights:
+        if score.fscore > best.score.fscore or not best.score.fscore:
+            # Patience is for who has begun to learn: with scarce gold, that takes time.
             best, since = Expert(nlp, pipes, score, n_passes, heldout), 0
             best_weights = weights
         if since == PATIENCE:
