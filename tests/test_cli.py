@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 
-from .util import make_docs, write_pool
+from .util import hear_ctrl_c, make_docs, write_pool
 
 
 @pytest.fixture
@@ -204,7 +204,11 @@ def test_cli_annotate_in_processes_goes_on_after_ctrl_c(base, workdir):
     command = [sys.executable, "-m", "spacy", "rehearse", "annotate", str(base)]
     command += [str(pool), "silver.spacy", "--n-process", "2"]
     with subprocess.Popen(
-        command, start_new_session=True, stdout=subprocess.PIPE, text=True
+        command,
+        start_new_session=True,
+        preexec_fn=hear_ctrl_c,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         for _ in range(600):
             if list((workdir / ".rehearsal_cache").rglob("*.spacy")):

@@ -17,7 +17,7 @@ from spacy_rehearse.compare import do_run, finished, front, plan_runs
 from spacy_rehearse.methods import METHODS, method_config
 from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
 
-from .util import quick_config
+from .util import hear_ctrl_c, quick_config
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_compare_goes_on_after_an_interruption(config, workdir):
     command = [sys.executable, "-m", "spacy", "rehearse", "compare", "config.cfg"]
     command += ["--output", "out", "--methods", "naive,self-training", "--seeds", "0"]
     first = workdir / "out" / "runs" / "naive-0.json"
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=hear_ctrl_c)
     for _ in range(600):
         if first.exists():
             break

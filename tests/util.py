@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 from pathlib import Path
 
 import spacy
@@ -177,6 +178,13 @@ def write_corpus(folder, *, n_train=40, n_dev=30, n_pool=300, train_labels=("GAD
     DocBin(docs=dev).to_disk(folder / "dev.spacy")
     write_pool(folder / "pool.jsonl", n_pool)
     return folder
+
+
+def hear_ctrl_c():
+    """What a shell has running in the background ignores SIGINT, and so would what it
+    starts.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def write_pool(path, n, seed=4):
