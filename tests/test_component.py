@@ -312,6 +312,7 @@ def test_component_pool_leaves_no_word_in_the_vocab(base, corpus, tmp_path):
     assert not [s for s in nlp.vocab.strings if "qzx" in s or "xzq" in s]
 
 
+@pytest.mark.slow
 def test_component_works_with_beam_ner_and_without_upper_layer(tmp_path, corpus):
     from .util import NER, train_base
 

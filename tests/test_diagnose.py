@@ -57,6 +57,7 @@ def test_diagnosis_finds_a_weak_teacher(teacher):
     assert any("The teacher's F for PERSON on dev is 0" in x for x in advise(found))
 
 
+@pytest.mark.slow
 def test_check_reads_the_config(base, corpus, workdir):
     config = quick_config(base, corpus, "config.cfg")
 

@@ -82,6 +82,7 @@ def test_expert_of_one_text_is_none(base, gold):
     assert train_experts(load, ["ner"], gold[:1], ("GADGET",), **SETTINGS) == []
 
 
+@pytest.mark.slow
 def test_expert_same_seed_same_answers(base, gold):
     texts = [text for text, _ in make_texts(20, (), seed=8)]
     answers = []

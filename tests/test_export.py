@@ -53,6 +53,7 @@ def exported(base, corpus, tmp_path_factory):
     return folder / "out" / "model-best"
 
 
+@pytest.mark.slow
 def test_export_loads_and_predicts_without_the_plugin(exported, tmp_path):
     code = f"""
 nlp = spacy.load({str(exported)!r})
@@ -143,6 +144,7 @@ def test_export_without_the_component_says_so(base):
         create_export_v1()(spacy.load(base))
 
 
+@pytest.mark.slow
 def test_export_drops_scores_that_spacy_fills_in(shared_base, corpus, workdir):
     config = quick_config(shared_base, corpus, "c.cfg", training__max_steps=20)
     train(config, "out")

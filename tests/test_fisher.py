@@ -86,6 +86,7 @@ def test_fisher_ewc_bad_settings(settings):
         create_ewc_v1(**settings)
 
 
+@pytest.mark.slow
 def test_fisher_gradients_are_gone_before_the_training(base, corpus):
     regularizers = {"ewc": {"@misc": "spacy-rehearse.EWC.v1", "strength": 1.0}}
     nlp, _ = initialized(base, corpus, regularizers=regularizers, column=None)

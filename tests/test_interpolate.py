@@ -93,6 +93,7 @@ def test_interpolate_with_a_column_has_nothing_to_do(base):
         interpolate(spacy.load(base), student, "ner", 0.5)
 
 
+@pytest.mark.slow
 def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     out = tmp_path / "between"
     args = ["rehearse", "interpolate", *map(str, pair), str(out), "--alpha", "0.5"]

@@ -178,6 +178,7 @@ def test_memory_the_teachers_completion_is_no_exact_word(base):
     assert "B-ORG" not in iob(silver, unknown=("ORG",))
 
 
+@pytest.mark.slow
 def test_memory_of_other_rounds_is_not_overwritten(base, corpus, workdir):
     save_memory(Memory([exemplar("one")], {"1": "digest"}), workdir / "memory.jsonl")
     before = (workdir / "memory.jsonl").read_bytes()

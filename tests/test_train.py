@@ -128,6 +128,7 @@ def test_train_best_checkpoint_is_neither_untrained_nor_forgetful(run, base):
     assert scores["rehearsal_new_f"] > 0.7 and scores["rehearsal_retention"] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
 def test_train_averaged_weights_do_not_start_at_zero(run, base, capfd):
     run(base, training__max_steps=1, training__eval_frequency=1)
