@@ -18,7 +18,7 @@ COMMENTS = {
     "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
     "soft =": [
         "Weight of distillation: the teacher's scores, not just its choice. Beside a",
-        "column it has no effect, as these scores can't move.",
+        "column it acts only where old labels hide new ones, and have to step back.",
     ],
     "margin =": [
         "`O` scores so much higher while new labels learn, so that they win over it more",

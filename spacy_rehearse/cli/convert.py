@@ -55,8 +55,8 @@ def convert_cli(
     Example: a fifth of the texts becomes the dev set.
 
     \b
-        python -m spacy rehearse convert drugs.jsonl train.spacy --dev \\
-            dev.spacy --base en_core_web_sm
+        python -m spacy rehearse convert drugs.jsonl train.spacy \\
+            --dev dev.spacy --base en_core_web_sm
     """
     require(input_file)
     require_different(input_file, output_file, dev_file)

@@ -81,9 +81,9 @@ def init_config_cli(
     Example: a base that is to learn DRUG from the texts in train.spacy.
 
     \b
-        python -m spacy rehearse init-config config.cfg --base \\
-            en_core_web_sm --train train.spacy --dev dev.spacy --pool \\
-            pool.jsonl
+        python -m spacy rehearse init-config config.cfg \\
+            --base en_core_web_sm --train train.spacy \\
+            --dev dev.spacy --pool pool.jsonl
 
     \b
         python -m spacy train config.cfg --output training
