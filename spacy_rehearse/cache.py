@@ -14,6 +14,7 @@ import srsly
 
 MARKER = "README.txt"
 MANIFEST = "manifest.json"
+FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
 README = """Silver cache of spacy-rehearse
 ==============================
 
@@ -24,7 +25,7 @@ says which), one DocBin per shard of texts.
 It holds YOUR TEXT in readable form. Keep it out of version control (the .gitignore
 beside this file does) and empty it with:
 
-    python -m spacy rehearse annotate --clear {folder}
+    python -m spacy rehearse annotate --clear PATH-OF-THIS-FOLDER
 """
 
 
@@ -39,9 +40,12 @@ class SilverCache:
         kept in memory.
     made_by (Dict[str, Any]): Teacher, fingerprint and options: all that the silver
         depends on beside the texts. JSON-serialisable.
+    RAISES (ValueError): If the folder holds other files.
     """
 
     def __init__(self, path: Optional[Path], made_by: Dict[str, Any]) -> None:
+        if path is not None:
+            _require_own(Path(path))
         self.made_by = made_by
         self.folder = Path(path) / _folder_name(made_by) if path is not None else None
         self._memory: Dict[str, bytes] = {}
@@ -102,8 +106,19 @@ def _prepare(folder: Path) -> None:
     cache = folder.parent
     for name, text in ((".gitignore", "*\n"), (MARKER, README)):
         if not (cache / name).exists():
-            text = text.replace("{folder}", str(cache))
             write_whole(cache / name, text.encode("utf8"))
+
+
+def _require_own(cache: Path) -> None:
+    """Fail rather than move in where other files are: git would ignore them, too."""
+    if (cache / MARKER).is_file() or not cache.is_dir():
+        return
+    # Another process may be making it just now.
+    names = [x.name for x in cache.iterdir() if not x.name.startswith(".")]
+    if any(name != MARKER and not re.fullmatch(FOLDER, name) for name in names):
+        raise ValueError(
+            f"{str(cache)!r} holds other files: the silver cache needs its own folder"
+        )
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -133,7 +148,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def clear(path: Path) -> int:
     """Empty a silver cache.
 
-    path (Path): The cache folder. Only what the cache made is removed.
+    path (Path): The cache folder. What the cache made is removed, and no other file.
     RETURNS (int): How many shards were removed.
     RAISES (ValueError): If the folder is not a silver cache.
     """
@@ -143,10 +158,14 @@ def clear(path: Path) -> int:
         raise ValueError(
             f"{str(path)!r} is not a silver cache (no {MARKER} in it): nothing removed"
         )
-    folders = [f for f in path.iterdir() if re.fullmatch("[0-9a-f]{16}", f.name)]
+    folders = [f for f in path.iterdir() if re.fullmatch(FOLDER, f.name)]
     n_shards = sum(len(list(folder.glob("*.spacy"))) for folder in folders)
     for folder in folders:
         shutil.rmtree(folder)
+    for name in (MARKER, ".gitignore"):
+        (path / name).unlink()
+    with suppress(OSError):  # something else is in it
+        path.rmdir()
     return n_shards
 
 

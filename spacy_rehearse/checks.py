@@ -1,5 +1,7 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
+import os
+from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
@@ -70,6 +72,8 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
             f"{where}: path and save_to are both null, so nothing would be replayed "
             "and nothing kept"
         )
+    if memory.get("save_to") is not None:
+        _check_place(where, Path(memory["save_to"]))
     if memory["capacity"] < 1:
         raise ValueError(
             f"{where} capacity is {memory['capacity']}: expected at least 1 text "
@@ -83,6 +87,14 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
         )
 
 
+def _check_place(where: str, path: Path) -> None:
+    place = next(x for x in path.absolute().parents if x.exists())
+    if path.is_dir() or not place.is_dir() or not os.access(place, os.W_OK):
+        raise ValueError(
+            f"{where} save_to is {str(path)!r}, no file that can be written"
+        )
+
+
 def _check_block(
     name: str, settings: Mapping[str, Any], most: Mapping[str, int]
 ) -> None:
@@ -91,9 +103,8 @@ def _check_block(
         f"to train without, set {name} = null in [initialize.components.rehearsal]"
     )
     if set(settings) != set(most):
-        raise ValueError(
-            f"{where} holds {sorted(settings)}: expected {sorted(most)}; {without}"
-        )
+        wrong = sorted(set(settings) - set(most)) or sorted(settings)
+        raise ValueError(f"{where} holds {wrong}: expected {sorted(most)}; {without}")
     for key, limit in most.items():
         least = LEAST.get(key, 1)
         if not least <= settings[key] <= limit:

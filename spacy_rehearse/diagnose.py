@@ -100,18 +100,18 @@ def diagnose(
     )
 
 
-def advise(found: Diagnosis) -> List[str]:
+def advise(
+    found: Diagnosis, *, learns_from_pool: bool = True, column: bool = False
+) -> List[str]:
     """Tell what should be mended before training.
 
     found (Diagnosis): What was found.
+    learns_from_pool (bool): Whether there is silver. Else, the pool only shows what is
+        kept, and dev may stand for it.
+    column (bool): Whether new labels get a column, so that the old ones need no silver.
     RETURNS (List[str]): The advice. Empty if all is well.
     """
     advice = []
-    if not found.new:
-        advice.append(
-            "The gold marks no label that the teacher lacks: to correct labels that it "
-            "knows, list them as labels in [initialize.components.rehearsal]"
-        )
     for label in sorted(set(found.gold_labels) - set(found.new)):
         advice.append(
             f"The gold also marks {label} ({found.gold_labels[label]}), which the "
@@ -124,21 +124,20 @@ def advise(found: Diagnosis) -> List[str]:
             )
     rare = [f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n < SCARCE]
     if rare:
+        rehearsed = learns_from_pool and not column
+        follows = "they are hardly rehearsed"
+        if not rehearsed:
+            follows = "the scores of the training can't tell whether they are kept"
         advice.append(
             f"Hardly in the {found.n_pool} pool texts: {', '.join(rare)}. Add text "
-            "that mentions them, or they are hardly rehearsed"
+            f"that mentions them, or {follows}"
         )
     if found.n_repeated:
         advice.append(
             f"{found.n_repeated} of {found.n_dev} dev texts are in the gold, too: "
             "scores on dev would be too good. Keep them apart"
         )
-    if found.new and not any(found.dev_labels[label] for label in found.new):
-        advice.append(
-            f"Dev marks none of {', '.join(found.new)}, but {dict(found.dev_labels)}: "
-            "no checkpoint could be chosen by it"
-        )
-    if found.n_leaked:
+    if found.n_leaked and learns_from_pool:
         advice.append(
             f"{found.n_leaked} pool texts are nearly the same as texts of dev: scores "
             "on dev would be too good. Take them out of the pool"

@@ -1,6 +1,6 @@
 """Explanation: what was found about a base, and why each setting is what it is."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from spacy.language import Language
 from thinc.api import Config
@@ -12,11 +12,12 @@ NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
 
 
-def describe_base(nlp: Language, component: str) -> List[RowT]:
+def describe_base(nlp: Language, component: str, rehearses: bool) -> List[RowT]:
     """Tell what matters about a base.
 
     nlp (Language): The base.
     component (str): Its recogniser.
+    rehearses (bool): Whether its labels are to be kept.
     RETURNS (List[Tuple[str, str, str]]): What, its value, and what follows from it.
     """
     pipe: Any = nlp.get_pipe(component)
@@ -30,7 +31,11 @@ def describe_base(nlp: Language, component: str) -> List[RowT]:
     n_vectors = len(nlp.vocab.vectors)
     return [
         ("pipes", ", ".join(nlp.component_names), f"all but {component} stay frozen"),
-        ("labels", ", ".join(pipe.labels), "they are kept"),
+        (
+            "labels",
+            ", ".join(pipe.labels),
+            "they are kept" if rehearses else "nothing keeps them",
+        ),
         ("embeddings", listens or "of its own", follows),
         (
             "vectors",
@@ -67,13 +72,12 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         ),
         ("dropout", str(training["dropout"]), size),
     ]
+    rate = _rate(training["optimizer"])
     if "rehearsal" not in config["components"]:
-        return rows
+        return [*rows, ("learn_rate", rate, "nothing holds the old weights back")]
     settings = config["components"]["rehearsal"]
     given = config["initialize"]["components"]["rehearsal"]
     grows = given["column"] is not None
-    rate = training["optimizer"].get("learn_rate")
-    initial = rate["initial_rate"] if isinstance(rate, dict) else rate
     rows += [
         (
             "column",
@@ -84,7 +88,7 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         ),
         (
             "learn_rate",
-            str(initial),
+            rate,
             "new weights can't harm old ones" if grows else "it moves old weights",
         ),
         ("margin", str(settings["margin"]), size if settings["margin"] else NONE),
@@ -92,8 +96,15 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
     ]
     if settings["regularizers"]:
-        rows.append(("regularizers", ", ".join(settings["regularizers"]), size))
+        names = ", ".join(settings["regularizers"])
+        rows.append(("regularizers", names, "what the method holds old weights by"))
     return rows
+
+
+def _rate(optimizer: Mapping[str, Any]) -> str:
+    """The highest learning rate, of an optimizer or of the one that it wraps."""
+    rate = optimizer.get("learn_rate", optimizer.get("optimizer", {}).get("learn_rate"))
+    return str(rate["initial_rate"] if isinstance(rate, dict) else rate)
 
 
 def _length(steps: int, gold: GoldSize) -> str:

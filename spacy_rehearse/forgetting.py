@@ -216,7 +216,8 @@ def _counts(score: PRFScore) -> Tuple[int, int, int]:
 def bootstrap(
     before: Any, after: Any, *, n_samples: int = N_SAMPLES, seed: int = 0
 ) -> Tuple[float, float]:
-    """Estimate how far a change in F may be off, by drawing the texts again.
+    """Estimate how far a change in F may be off, by drawing the texts again. Draws
+    without an entity of the label in the gold say nothing, and are left out.
 
     before (numpy.ndarray): True positives, false positives and false negatives, a row
         for each text.
@@ -229,8 +230,10 @@ def bootstrap(
     n = len(before)
     rng = numpy.random.default_rng(seed)
     weights = rng.multinomial(n, numpy.full(n, 1 / n), size=n_samples)
-    changes = _f_of(weights @ after) - _f_of(weights @ before)
-    low, high = numpy.percentile(changes, [2.5, 97.5])
+    drawn = weights @ before
+    changes = _f_of(weights @ after) - _f_of(drawn)
+    marked = drawn[:, 0] + drawn[:, 2] > 0
+    low, high = numpy.percentile(changes[marked | ~marked.any()], [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -1,10 +1,13 @@
 """The gate: whether a student forgot more than is allowed."""
 
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .forgetting import Forgetting, LabelScores
 
-FEWEST = 10  # entities of a label in the gold: with fewer, chance decides
+FEWEST = 10  # entities of a label in the gold: with fewer, chance may decide
+# With so many, one that lost all of them lost none by chance (sign test: 2**-5 < 0.05).
+FEWEST_CERTAIN = 5
+MOST_DROP = 100.0  # points of F
 # Each with its least and its highest value.
 FIGURES = {
     "new_f": (0.0, 1.0),
@@ -31,19 +34,28 @@ def judge(
     *,
     least: Dict[str, float],
     most_drop: Optional[float] = None,
+    most_flood: Optional[float] = None,
 ) -> Verdict:
     """Judge a comparison.
 
     report (Forgetting): The comparison.
     least (Dict[str, float]): The least value of each figure, e.g. {"retention": 0.98}.
-    most_drop (Optional[float]): By how many points the F of an old label may fall.
+    most_drop (Optional[float]): By how many points the F of an old label may fall. Of a
+        label with few entities in the gold, the whole interval must have fallen so far.
+    most_flood (Optional[float]): How many entities of new labels there may be in 1,000
+        words of raw text.
     RETURNS (Verdict): The verdict. A figure that can't be measured fails.
     RAISES (ValueError): If there is no such figure, or a limit makes no sense.
     """
-    if most_drop is not None and not most_drop >= 0:
+    if most_drop is not None and not 0 <= most_drop < MOST_DROP:
         raise ValueError(
             f"a drop of {most_drop:g} points can't be allowed: expected 0 or more, "
-            "e.g. 2 for 90 to 88"
+            f"below {MOST_DROP:g}, e.g. 2 for 90 to 88"
+        )
+    if most_flood is not None and not most_flood >= 0:
+        raise ValueError(
+            f"a flood of {most_flood:g} can't be allowed: expected 0 or more entities "
+            "in 1,000 words"
         )
     figures = report.summary()
     failures = []
@@ -63,21 +75,39 @@ def judge(
             failures.append(f"{name} can't be measured with this data: {_needs(name)}")
         elif value < limit:
             failures.append(f"{name} is {value:.4f}, at least {limit:g} is asked for")
+    if most_flood is not None:
+        failures += _judge_flood(report.flood, most_flood)
+    if most_drop is None:
+        return Verdict(failures, [])
+    drops, rare = _judge_drops(report, most_drop)
+    return Verdict(failures + drops, rare)
+
+
+def _judge_flood(flood: Optional[float], most: float) -> List[str]:
+    if flood is None:
+        return [f"flood can't be measured with this data: {_needs('retention')}"]
+    told = f"flood is {flood:.2f} entities in 1,000 words, {most:g} are allowed"
+    return [told] if flood > most else []
+
+
+def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]:
+    """RETURNS (Tuple[List[str], List[str]]): Failures, and labels too rare to judge."""
     old = [scores for scores in report.labels if scores.label in report.old]
-    judged = [scores for scores in old if scores.support >= FEWEST]
-    if most_drop is not None and not judged:
+    fallen = [x for x in old if _has_fallen(x, most)]
+    rare = [x for x in old if x.support < FEWEST and x not in fallen]
+    failures = [_tell(scores, most) for scores in fallen]
+    if len(rare) == len(old):
         failures.append(
             f"no old label can be judged: none has {FEWEST} entities in the annotated "
             "texts"
         )
-    if most_drop is not None:
-        failures += [
-            _tell(scores, most_drop)
-            for scores in judged
-            if -100 * scores.change > most_drop
-        ]
-    rare = [f"{x.label} ({x.support})" for x in old if x not in judged]
-    return Verdict(failures, rare if most_drop is not None else [])
+    return failures, [f"{x.label} ({x.support})" for x in rare]
+
+
+def _has_fallen(scores: LabelScores, most: float) -> bool:
+    if scores.support >= FEWEST:
+        return -100 * scores.change > most
+    return scores.support >= FEWEST_CERTAIN and -100 * scores.interval[1] > most
 
 
 def parse_limits(limits: Sequence[str]) -> Dict[str, float]:

@@ -69,6 +69,20 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
     return docs
 
 
+def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:
+    """Raise a ValueError if no checkpoint could be chosen by a dev set.
+
+    path (Path): Where it is.
+    marked (Counter): Its number of entities by label.
+    labels (Iterable[str]): The labels that are to be learnt.
+    """
+    if not any(marked[label] for label in labels):
+        raise ValueError(
+            f"{path} marks none of the labels of the gold ({', '.join(labels)}), but "
+            f"{', '.join(marked) or 'nothing'}: no checkpoint could be chosen by it"
+        )
+
+
 def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
     """Read the whole gold, and mend it: see `mend_entities`.
 

@@ -27,6 +27,11 @@ class Method(NamedTuple):
     rehearses: bool
     changes: List[Callable[[Config], None]]
 
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether raw text is learnt from. Else it only shows what is kept."""
+        return self.rehearses and completion_alone not in self.changes
+
 
 def _component(config: Config) -> Dict[str, Any]:
     return config["components"]["rehearsal"]

@@ -147,11 +147,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         docs = [eg.reference for eg in inputs.gold.examples]
         save_round(inputs.memory, docs, labelled.gold, teacher, labels, how.memory)
     told = labelled.shards, labelled.split
-    kept = ("component", "ratio", "soft", "margin", "heldout", "expert")
+    kept = ("component", "ratio", "heldout", "expert")
     session.about = about_training(
         session,
         *told,
         {key: getattr(how, key) for key in kept}
+        | {"soft": session.soft, "margin": session.margin}
         | {"column": how.column if movable else None, "seed": seed}
         | {"replayed": len(remembered), "hidden": round(hidden, 3)},
     )

@@ -70,7 +70,18 @@ def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
     spacy_cli("annotate", base, corpus / "pool.jsonl", "silver.spacy")
     done = spacy_cli("annotate", "--clear", ".rehearsal_cache")
     assert done.exit_code == 0 and "Removed 1 shards" in done.stdout
-    assert not list(workdir.glob(".rehearsal_cache/*/*"))
+    assert not (workdir / ".rehearsal_cache").exists()
+
+
+def test_cli_annotate_keeps_out_of_a_folder_with_other_files(
+    spacy_cli, base, corpus, workdir
+):
+    (workdir / "mine").mkdir()
+    (workdir / "mine" / "gold.spacy").write_bytes(b"")
+    args = ("annotate", base, corpus / "pool.jsonl", "silver.spacy", "--cache", "mine")
+    done = spacy_cli(*args)
+    assert done.exit_code == 1 and "holds other files" in done.stdout
+    assert [x.name for x in (workdir / "mine").iterdir()] == ["gold.spacy"]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +90,12 @@ def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
         (("annotate", "base"), "Give BASE, POOL and OUTPUT_FILE"),
         (("annotate", "--clear", "nowhere"), "'nowhere' is no folder"),
         (("convert", "good.jsonl", "out.jsonl"), "so call it .spacy"),
-        (("annotate", "no_model", "pool.jsonl", "out"), "can't find the teacher"),
+        (("annotate", "no_model", "pool.jsonl", "x.spacy"), "can't find the teacher"),
         (("convert", "nowhere.jsonl", "out.spacy"), "Can't find nowhere.jsonl"),
         (("convert", "bad.jsonl", "out.spacy"), "line 2: not a JSON record"),
         (("convert", "none.jsonl", "out.spacy"), "no accepted record (1 rejected"),
         (
-            ("convert", "good.jsonl", "o.spacy", "--dev-share", "2"),
+            ("convert", "good.jsonl", "o.spacy", "-d", "d.spacy", "--dev-share", "2"),
             "is 2.0",
         ),
     ],
@@ -238,7 +249,7 @@ def test_cli_convert_does_not_overwrite_what_it_was_given(spacy_cli, workdir):
     record = {"text": "He took Xanax", "spans": []}
     srsly.write_jsonl("in.jsonl", [record] * 9)
     done = spacy_cli("convert", "in.jsonl", "a.spacy", "--dev", "a.spacy")
-    assert done.exit_code == 1 and "is given twice" in done.stdout
+    assert done.exit_code == 1 and "twice, for two" in done.stdout
     assert not (workdir / "a.spacy").exists()
 
 
@@ -263,8 +274,55 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     config = Config().from_disk("ewc.cfg", interpolate=False)
     assert set(config["components"]["rehearsal"]["regularizers"]) == {"ewc"}
     done = spacy_cli("init-config", "x.cfg", *args, "--method", "magic")
-    assert done.exit_code == 1 and "no method 'magic'" in done.stdout
+    assert done.exit_code == 1 and "No method 'magic'" in done.stdout
     done = spacy_cli("init-config", "naive.cfg", *args[:-2], "--method", "naive")
     assert done.exit_code == 0
     naive = Config().from_disk("naive.cfg", interpolate=False)
     assert naive["nlp"]["pipeline"] == ["ner"]
+    done = spacy_cli("init-config", "st.cfg", *args[:-2], "--method", "self-training")
+    assert done.exit_code == 0, done.stdout
+    config = Config().from_disk("st.cfg", interpolate=False)
+    assert config["paths"]["pool"] == str(corpus / "dev.spacy")
+    done = spacy_cli("check", "st.cfg")
+    assert done.exit_code == 0 and "nearly the same" not in done.stdout
+    done = spacy_cli("init-config", "t.cfg", *args[:-2], "--method", "textbook")
+    assert done.exit_code == 1 and "No --pool given" in done.stdout
+
+
+def test_cli_init_config_can_skip_what_can_not_be_read(
+    spacy_cli, base, corpus, workdir
+):
+    pool = workdir / "broken.jsonl"
+    pool.write_text("{" + (corpus / "pool.jsonl").read_text(), encoding="utf8")
+    args = ("--base", base, "--train", corpus / "train.spacy")
+    args += ("--dev", corpus / "dev.spacy", "--pool", pool)
+    done = spacy_cli("init-config", "c.cfg", *args)
+    assert done.exit_code == 1 and "--skip-invalid" in done.stdout
+    assert spacy_cli("init-config", "c.cfg", *args, "--skip-invalid").exit_code == 0
+    config = Config().from_disk("c.cfg", interpolate=False)
+    reader = config["initialize"]["components"]["rehearsal"]["pool"]
+    assert reader["skip_invalid"] is True
+
+
+def test_cli_refuses_outputs_that_can_not_be_written_before_any_work(
+    spacy_cli, base, corpus, workdir
+):
+    (workdir / "file").write_text("")
+    args = (base, base, corpus / "dev.spacy", "--html", "file/report.html")
+    done = spacy_cli("evaluate", *args)
+    assert done.exit_code == 1
+    assert "file is no folder to write to" in " ".join(done.stdout.split())
+    args = (base, corpus / "pool.jsonl", "silver.jsonl")
+    done = spacy_cli("annotate", *args)
+    assert done.exit_code == 1 and "call it .spacy" in done.stdout
+
+
+def test_cli_refuses_options_without_effect(spacy_cli, base, corpus, workdir):
+    for args, words in (
+        (("convert", "in.jsonl", "a.spacy", "--dev-share", "0.3"), "give --dev, too"),
+        (("interpolate", base, base, "x", "-a", "1", "--html", "h"), "are for --sweep"),
+        (("evaluate", base, base, corpus / "dev.spacy", "-l", "-1"), "--limit is -1"),
+    ):
+        (workdir / "in.jsonl").write_text("{}")
+        done = spacy_cli(*args)
+        assert done.exit_code == 1 and words in done.stdout

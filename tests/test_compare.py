@@ -153,6 +153,8 @@ def test_results_front_by_what_is_learnt_and_kept():
     "args, words",
     [
         (["--methods", "magic"], "no method 'magic'"),
+        (["--paths.dev", "no.spacy"], "no.spacy does not exist"),
+        (["--components.rehearsal.ration", "1"], "ration: "),
         (["--seeds", "one"], "expected whole numbers"),
         (["--workers", "0"], "at least one"),
         (["--test", "no.spacy"], "Can't find no.spacy"),
@@ -187,3 +189,7 @@ def test_compare_goes_on_after_an_interruption(config, workdir):
     page = (workdir / "out" / "results.html").read_text()
     assert "<svg" in page and "self-training" in page
     assert "| naive | 1 |" in (workdir / "out" / "results.md").read_text()
+    # What is there already is not lost from the results when less is asked for.
+    less = [*command[:-4], "--methods", "naive", "--seeds", "0", "--json"]
+    done = subprocess.run(less, capture_output=True, text=True)
+    assert set(json.loads(done.stdout)["results"]) == {"naive", "self-training"}

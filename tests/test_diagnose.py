@@ -43,6 +43,8 @@ def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
     advice = " ".join(advise(found))
     assert "Hardly in the 60 pool texts: ORG" in advice
     assert "3 pool texts are nearly the same as texts of dev" in advice
+    advice = " ".join(advise(found, learns_from_pool=False))
+    assert "nearly the same" not in advice and "hardly rehearsed" not in advice
 
 
 def test_diagnosis_finds_a_weak_teacher(teacher):
@@ -112,7 +114,10 @@ def test_check_finds_a_dev_set_that_is_no_use(base, corpus, workdir):
     DocBin(docs=[nlp("nothing at all")]).to_disk("dev.spacy")
     quick_config(base, corpus, "c.cfg", paths__dev="dev.spacy")
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
-    assert "Dev marks none of GADGET" in " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert "marks none of the labels of the gold (GADGET)" in " ".join(
+        done.output.split()
+    )
 
 
 def test_check_needs_rehearsal_and_gold(base, corpus, workdir):

@@ -129,6 +129,13 @@ def test_forgetting_bootstrap_holds_the_change_of_equal_texts(counts, seed):
     assert low == pytest.approx(-f) and high == pytest.approx(-f)
 
 
+def test_forgetting_bootstrap_leaves_out_draws_without_the_label():
+    found = numpy.array([[9, 0, 0], [0, 0, 0], [0, 0, 0]])
+    lost = numpy.array([[0, 0, 9], [0, 0, 0], [0, 0, 0]])
+    assert bootstrap(found, lost) == (-1.0, -1.0)
+    assert bootstrap(found[1:], lost[1:]) == (0.0, 0.0)
+
+
 def test_gate_names_what_fell(report):
     verdict = judge(report, least={"retention": 0.9, "new_f": 0.5}, most_drop=2.0)
     assert verdict.failures == [
@@ -142,6 +149,28 @@ def test_gate_names_what_fell(report):
     (failure,) = judge(many, least={}, most_drop=2.0).failures
     assert failure.startswith("PERSON fell by 50.0 points, 2 are allowed: F 100.0")
     assert not judge(many, least={}, most_drop=60.0).failures
+
+
+@pytest.mark.parametrize("support, fails", [(4, False), (5, True), (9, True)])
+def test_gate_judges_a_rare_label_that_was_lost_beyond_chance(report, support, fails):
+    (person,) = [x for x in report.labels if x.label == "PERSON"]
+    lost = person._replace(support=support, interval=(-1.0, -1.0))
+    often = person._replace(label="ORG", support=40, after=person.before)
+    verdict = judge(report._replace(labels=[lost, often]), least={}, most_drop=10.0)
+    assert ("PERSON fell" in " ".join(verdict.failures)) == fails
+    assert verdict.unjudged == ([] if fails else ["PERSON (4)"])
+    chance = lost._replace(interval=(-1.0, 0.0))
+    verdict = judge(report._replace(labels=[chance, often]), least={}, most_drop=10.0)
+    assert not verdict.failures and verdict.unjudged == [f"PERSON ({support})"]
+
+
+def test_gate_judges_the_flood(report):
+    flooded = report._replace(flood=1.25)
+    (failure,) = judge(flooded, least={}, most_flood=1.0).failures
+    assert failure == "flood is 1.25 entities in 1,000 words, 1 are allowed"
+    assert not judge(flooded, least={}, most_flood=1.25).failures
+    (failure,) = judge(report._replace(flood=None), least={}, most_flood=1).failures
+    assert "can't be measured" in failure and "--pool" in failure
 
 
 def test_gate_fails_on_what_can_not_be_measured(report):
@@ -165,6 +194,8 @@ def test_gate_fails_on_what_can_not_be_measured(report):
         ({"least": {"bwt": -2.0}}, "from -1 to 1"),
         ({"least": {}, "most_drop": -2.0}, "expected 0 or more"),
         ({"least": {}, "most_drop": float("nan")}, "expected 0 or more"),
+        ({"least": {}, "most_drop": 200.0}, "below 100"),
+        ({"least": {}, "most_flood": -1.0}, "expected 0 or more"),
     ],
 )
 def test_gate_refuses_limits_that_make_no_sense(report, limits, words):
@@ -207,7 +238,16 @@ class Outline(HTMLParser):
 ABOUT = {"before": "base 1.0", "after": "student 1.1"}
 
 
-@pytest.mark.parametrize("steps", [[], [("50", 20.0, 90.0), ("100", 60.0, 97.5)]])
+STEPS = [("50", 20.0, 100.0, 0.3), ("100", 60.0, 100.0, 0.7), ("150", 50, 100, 0.6)]
+
+
+def test_report_highlights_the_best_checkpoint(report):
+    page = as_html(report, about=ABOUT, show_texts=False, steps=STEPS)
+    assert re.search('<g class="strong"><title>100: ', page)
+    assert page.count('<g class="strong">') == 1 and ">101<" not in page
+
+
+@pytest.mark.parametrize("steps", [[], STEPS])
 def test_report_is_one_well_formed_page(report, steps):
     page = as_html(report, about=ABOUT, show_texts=True, steps=steps)
     outline = Outline(page)
@@ -285,7 +325,10 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     assert "river" not in (workdir / "out.html").read_text()
     assert "| ORG |" in (workdir / "out.md").read_text()
     assert run("--html", "out.html").exit_code == 1  # it is there already
-    steps = [{"step": i, "scores": {"new_f": 10 * i, "retention": 90}} for i in (1, 2)]
+    steps = [
+        {"step": i, "score": 0.1, "scores": {"new_f": 10 * i, "retention": 90}}
+        for i in (1, 2)
+    ]
     srsly.write_jsonl("log.jsonl", steps)
     drawn = run("--html", "out.html", "--force", "--log", "log.jsonl")
     assert drawn.exit_code == 0 and "<polyline" in (workdir / "out.html").read_text()

@@ -1,9 +1,11 @@
 """How commands fail: one clear message, exit code 1, nothing half-written."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional, Type
+from typing import Iterator, List, Optional, Type
 
+from thinc.api import ConfigValidationError
 from wasabi import msg
 
 
@@ -16,30 +18,51 @@ def fail_on(*errors: Type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as e:
-        msg.fail(_told(e), exits=1)
+        first, *others = _told(e)
+        for line in others:
+            msg.fail(line)
+        msg.fail(first, exits=1)
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception) -> List[str]:
+    if isinstance(error, ConfigValidationError):  # it dumps all that was given, too
+        where = error.title or "Wrong settings"
+        wrong = [
+            f"{where}: {' -> '.join(map(str, x['loc']))}: {x['msg']}"
+            for x in error.errors
+        ]
+        return wrong or [str(error)]
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        return [f"{error.filename}: {error.strerror}"]
+    return [str(error)]
 
 
-def require(path: Path) -> None:
-    """Fail unless a path exists."""
+def require(path: Path, name: str) -> None:
+    """Fail unless a path exists.
+
+    path (Path): The path.
+    name (str): The argument that it was given by.
+    """
     if not path.exists():
-        msg.fail(f"Can't find {path}", exits=1)
+        msg.fail(f"Can't find {path} ({name})", exits=1)
 
 
 def require_different(*paths: Optional[Path]) -> None:
-    """Fail if two files are the same, that one would overwrite the other."""
+    """Fail if two files are the same: they hold different things."""
     given = [path.resolve() for path in paths if path is not None]
     for path in given:
         if given.count(path) > 1:
-            msg.fail(f"{path} is given twice: one would overwrite the other", exits=1)
+            msg.fail(f"{path} is given twice, for two different things", exits=1)
 
 
 def require_free(path: Path, force: bool) -> None:
-    """Fail if a file is there already and may not be overwritten."""
+    """Fail if an output can't be written, before any work is done for it.
+
+    path (Path): The file or folder.
+    force (bool): Whether it may be overwritten.
+    """
     if path.exists() and not force:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
+    place = next(x for x in path.absolute().parents if x.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        msg.fail(f"{path} can't be written: {place} is no folder to write to", exits=1)

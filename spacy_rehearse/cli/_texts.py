@@ -15,8 +15,11 @@ def read_texts(paths: Sequence[Path], limit: int, nlp: Language) -> List[str]:
     limit (int): At most so many texts, 0 for all.
     nlp (Language): A pipeline, for its tokenizer.
     RETURNS (List[str]): The texts.
-    RAISES (ValueError): If there are files, and no text in them.
+    RAISES (ValueError): If there are files, and no text in them, or the limit is
+        negative.
     """
+    if limit < 0:
+        raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
     texts = list(create_raw_text_v1(list(paths), limit=limit)(nlp)) if paths else []
     if paths and not texts:
         raise ValueError(f"there is no text in {', '.join(map(str, paths))}")

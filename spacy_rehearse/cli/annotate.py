@@ -17,7 +17,7 @@ from ..parallel import fill_cache
 from ..silver import annotate
 from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli
-from ._fail import fail_on, require_free
+from ._fail import fail_on, require, require_free
 
 
 @rehearse_cli.command(
@@ -72,6 +72,9 @@ def annotate_cli(
         return
     if base is None or pool is None or output_file is None:
         msg.fail("Give BASE, POOL and OUTPUT_FILE, or --clear CACHE", exits=1)
+    if output_file.suffix != ".spacy":
+        msg.fail(f"{output_file}: the output is binary, so call it .spacy", exits=1)
+    require(pool, "POOL")
     require_free(output_file, force)
     with fail_on(ValueError, OSError):
         read = create_raw_text_v1(pool, skip_invalid=skip_invalid)

@@ -1,12 +1,14 @@
 """`python -m spacy rehearse check`."""
 
 import json
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import typer
-from spacy.cli._util import Arg, Opt
+from spacy.cli._util import Arg, Opt, parse_config_overrides
+from spacy.language import Language
 from spacy.schemas import validate_init_settings
 from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config, registry
@@ -15,7 +17,7 @@ from wasabi import msg
 
 from .. import checks
 from ..diagnose import Diagnosis, advise, diagnose
-from ..gold import read_docs
+from ..gold import check_dev, read_docs, resolve_labels
 from ..methods import path_of
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
@@ -24,8 +26,13 @@ from ._fail import fail_on, require
 MOST_LISTED = 20
 
 
-@rehearse_cli.command("check", short_help="Look at gold, dev and pool before training")
+@rehearse_cli.command(
+    "check",
+    short_help="Look at gold, dev and pool before training",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def check_cli(
+    ctx: typer.Context,
     config_path: Path = Arg(..., help="A config with the rehearsal component"),
     limit: int = Opt(
         2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
@@ -45,16 +52,25 @@ def check_cli(
     leaks the dev set, and whether the teacher is good enough to rehearse on. Use it
     beside `spacy debug data`, which checks the annotation itself.
 
+    Settings of the config can be overridden, as in `spacy train`.
+
     Example:
 
     \b
-        python -m spacy rehearse check config.cfg
+        python -m spacy rehearse check config.cfg --paths.pool more.jsonl
     """
-    require(config_path)
+    overrides = parse_config_overrides(ctx.args)
+    require(config_path, "CONFIG_PATH")
     with fail_on(ValueError, OSError):
-        config = load_config(config_path, interpolate=True)
-        found = diagnose(**_load(config, limit))
-    advice = advise(found)
+        config = load_config(config_path, overrides=overrides, interpolate=True)
+        if limit < 0:
+            raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
+        teacher = check_config(config)
+        found = diagnose(teacher, **_load(config, teacher, limit))
+    defaults = Language.get_factory_meta("rehearsal").default_config or {}
+    ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
+    grows = config["initialize"]["components"]["rehearsal"].get("column") is not None
+    advice = advise(found, learns_from_pool=ratio > 0, column=grows)
     if as_json:
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
@@ -68,8 +84,34 @@ def check_cli(
         raise typer.Exit(1)
 
 
+def check_config(config: Config) -> Teacher:
+    """Find out at once what would stop a training.
+
+    config (Config): A config, interpolated.
+    RETURNS (Teacher): The teacher.
+    RAISES (ValueError): If a setting is wrong, a file can't be read, or dev marks none
+        of the new labels.
+    """
+    _check_settings(config)
+    given = config["initialize"]["components"]["rehearsal"]
+    component = config["components"]["rehearsal"].get("component", "ner")
+    annotating = config["training"]["annotating_components"]
+    teacher = load_teacher(given["teacher"], component, annotating)
+    gold, dev = (
+        Counter(ent.label_ for doc in _docs(config, name, teacher) for ent in doc.ents)
+        for name in ("train_corpus", "dev_corpus")
+    )
+    new = resolve_labels(given.get("labels"), gold, teacher.labels)
+    check_dev(path_of(config, "dev_corpus"), dev, new)
+    read = registry.resolve({"pool": given["pool"]})["pool"]
+    if not any(True for _ in read(teacher.nlp)):
+        raise ValueError(
+            "[initialize.components.rehearsal.pool] there is no text in the pool"
+        )
+    return teacher
+
+
 def _check_settings(config: Config) -> None:
-    """Raise a ValueError if a setting would stop the training."""
     if "rehearsal" not in config.get("components", {}):
         raise ValueError(
             "the config has no rehearsal component: write one with `python -m spacy "
@@ -100,17 +142,10 @@ def _check_settings(config: Config) -> None:
     checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
 
 
-def _load(config: Config, limit: int) -> Dict[str, Any]:
-    if limit < 0:
-        raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
-    _check_settings(config)
+def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
     given = config["initialize"]["components"]["rehearsal"]
-    component = config["components"]["rehearsal"].get("component", "ner")
-    annotating = config["training"]["annotating_components"]
-    teacher = load_teacher(given["teacher"], component, annotating)
     read = registry.resolve({"pool": given["pool"]})["pool"]
     return {
-        "teacher": teacher,
         "gold": _docs(config, "train_corpus", teacher),
         "dev": _docs(config, "dev_corpus", teacher),
         "pool": list(islice(read(teacher.nlp), limit or None)),
@@ -137,6 +172,11 @@ def _show(found: Diagnosis, show_texts: bool) -> None:
         msg.table(listed, header=("entity", "gold", "teacher"), divider=True)
         if len(found.confusing) > len(listed):
             msg.text(f"and {len(found.confusing) - len(listed)} more")
+    msg.divider("Dev")
+    marked = ", ".join(f"{x} {n}" for x, n in found.dev_labels.most_common())
+    msg.text(f"{found.n_dev} texts; entities: {marked or 'none'}")
+    if not found.teacher_f:
+        msg.text("It marks no label of the teacher: how good that is can't be seen")
     msg.divider("Pool")
     msg.text(f"{found.n_pool} texts looked at")
     msg.table(found.coverage.most_common(), header=("label", "mentions"), divider=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
-from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.cli._util import Arg, Opt, parse_config_overrides, string_to_list
 from spacy.util import load_config
 from spacy.vocab import Vocab
+from thinc.api import Config
 from tqdm import tqdm
 from wasabi import msg
 
@@ -26,15 +27,19 @@ from ..report.page import render
 from ..results import ResultsT, as_markdown, as_table
 from ..scorer import mean
 from . import rehearse_cli
-from ._fail import fail_on, require
+from ._fail import fail_on, require, require_free
+from .check import check_config
 
 DEFAULT = "rehearsal,naive,self-training,textbook"
 
 
 @rehearse_cli.command(
-    "compare", short_help="Train several methods on your data, side by side"
+    "compare",
+    short_help="Train several methods on your data, side by side",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def compare_cli(
+    ctx: typer.Context,
     config_path: Path = Arg(..., help="A config with the rehearsal component"),
     output: Path = Opt(
         ..., "--output", "-o", help="Folder for runs and results, kept between calls"
@@ -57,8 +62,9 @@ def compare_cli(
     """
     Train several methods on the data of a config, and compare what each has learnt and
     kept. A run that is there already is not done again, so what was stopped goes on.
-    Writes results.json, results.md and results.html into the output folder; all
-    pipelines stay there, too.
+    Writes results.json, results.md and results.html into the output folder, of all runs
+    there with this config; all pipelines stay there, too. Settings of the config can be
+    overridden, as in `spacy train`.
 
     Example: your config beside naive fine-tuning and L2-SP, over two seeds.
 
@@ -66,18 +72,21 @@ def compare_cli(
         python -m spacy rehearse compare config.cfg --output comparison \\
             --methods rehearsal,naive,l2sp --seeds 0,1
     """
-    require(config_path)
+    overrides = parse_config_overrides(ctx.args)
+    require(config_path, "CONFIG_PATH")
     if test is not None:
-        require(test)
+        require(test, "--test")
+    require_free(output, True)
     names = list(METHODS) if methods == "all" else string_to_list(methods)
     with fail_on(ValueError, OSError):
-        config = load_config(config_path, interpolate=False)
+        config = load_config(config_path, overrides=overrides, interpolate=False)
         numbers = _read_seeds(seeds)
         if test is not None:  # a file that can't be read shows now, not in hours
             read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
         runs = plan_runs(config, names, numbers, output / "runs", test)
+        check_config(config.interpolate())
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
     if len(todo) < len(runs):
@@ -87,6 +96,9 @@ def compare_cli(
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
         msg.fail("No run came to its end", exits=1)
+    others = _other_runs(config, output / "runs", test, runs)
+    done += [scores for scores in map(finished, others) if scores is not None]
+    names += [x for x in METHODS if x not in names and x in {r["method"] for r in done}]
     results = summarise(done, names)
     _write(results, output, str(test or "the dev set"))
     if as_json:
@@ -100,6 +112,20 @@ def compare_cli(
         if not as_json:
             msg.fail(f"Runs that failed: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _other_runs(
+    config: Config, folder: Path, test: Optional[Path], runs: List[Run]
+) -> List[Run]:
+    """Plan the runs that an earlier call has left, of other methods or seeds."""
+    planned = {(run.method, run.seed) for run in runs}
+    left = (path.stem.rpartition("-") for path in sorted(folder.glob("*-*.json")))
+    return [
+        run
+        for method, _, seed in left
+        if method in METHODS and seed.isdecimal() and (method, int(seed)) not in planned
+        for run in plan_runs(config, [method], [int(seed)], folder, test)
+    ]
 
 
 def _read_seeds(seeds: str) -> List[int]:
@@ -128,7 +154,7 @@ def _do_all(runs: List[Run], workers: int) -> List[str]:
                 bar.update()
                 if error := future.exception():
                     failed.append(f"{run.method} (seed {run.seed})")
-                    told = f"{failed[-1]}: {error}. See {_log(run)}"
+                    told = f"{failed[-1]}: {error}\nSee {_log(run)}"
                     bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
             _stop(pool)

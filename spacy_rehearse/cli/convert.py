@@ -14,6 +14,7 @@ from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
 
 MOST_LISTED = 20
+DEV_SHARE = 0.2
 
 
 @rehearse_cli.command("convert", short_help="Convert annotation to .spacy: start here")
@@ -41,8 +42,10 @@ def convert_cli(
         "-d",
         help="Set a part of the texts aside and write them to this .spacy file",
     ),
-    dev_share: float = Opt(
-        0.2, "--dev-share", help="The part that --dev sets aside, above 0 and below 1"
+    dev_share: Optional[float] = Opt(
+        None,
+        "--dev-share",
+        help=f"The part that --dev sets aside, above 0 and below 1; by default {DEV_SHARE}",
     ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
@@ -58,7 +61,7 @@ def convert_cli(
         python -m spacy rehearse convert drugs.jsonl train.spacy \\
             --dev dev.spacy --base en_core_web_sm
     """
-    require(input_file)
+    require(input_file, "INPUT_FILE")
     require_different(input_file, output_file, dev_file)
     require_free(output_file, force)
     if dev_file is not None:
@@ -66,6 +69,9 @@ def convert_cli(
     for path in (output_file, dev_file):
         if path is not None and path.suffix != ".spacy":
             msg.fail(f"{path}: the output is binary, so call it .spacy", exits=1)
+    if dev_share is not None and dev_file is None:
+        msg.fail("--dev-share is the share of --dev: give --dev, too", exits=1)
+    dev_share = DEV_SHARE if dev_share is None else dev_share
     if not 0 < dev_share < 1:
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set
 
 import typer
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -14,7 +14,7 @@ from ..cache import write_whole
 from ..forgetting import Forgetting, compare_pipelines
 from ..gate import FIGURES, judge, parse_limits
 from ..gold import read_docs
-from ..report.forgetting import as_html, as_json, as_text, figures, label_rows
+from ..report.forgetting import StepT, as_html, as_json, as_text, figures, label_rows
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
@@ -61,7 +61,12 @@ def evaluate_cli(
     fail_drop: Optional[float] = Opt(
         None,
         "--fail-drop",
-        help="Exit with 1 if the F of an old label fell by more points",
+        help="Exit with 1 if the F of an old label fell by more points. Of labels with fewer than 10 entities in DATA, only what can't be chance counts",
+    ),
+    fail_flood: Optional[float] = Opt(
+        None,
+        "--fail-flood",
+        help="Exit with 1 if there are more entities of new labels in 1,000 words of the pool",
     ),
     as_json_: bool = Opt(False, "--json", "-J", help="Print the figures as JSON"),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output files"),
@@ -78,8 +83,10 @@ def evaluate_cli(
             training/model-best dev.spacy --pool pool.jsonl \\
             --html report.html --fail-under retention=0.98 --fail-drop 2
     """
-    for path in [data, *(pool or []), *([log] if log else [])]:
-        require(path)
+    for path, name in [(data, "DATA"), *((x, "--pool") for x in pool or [])]:
+        require(path, name)
+    if log is not None:
+        require(log, "--log")
     require_different(data, html, markdown)
     for output in (html, markdown):
         if output is not None:
@@ -100,7 +107,7 @@ def evaluate_cli(
             texts=texts,
             new=new,
         )
-        verdict = judge(report, least=least, most_drop=fail_drop)
+        verdict = judge(report, least=least, most_drop=fail_drop, most_flood=fail_flood)
         about = {
             "before": f"{_name(base)} ({before})",
             "after": f"{_name(student)} ({after})",
@@ -132,16 +139,17 @@ def evaluate_cli(
         )
     if verdict.failures:
         if not as_json_:
-            msg.fail("Not good enough", "\n".join(verdict.failures))
+            for failure in verdict.failures:
+                msg.fail(f"Not good enough: {failure}")
         raise typer.Exit(1)
 
 
-def _read_steps(log: Path) -> List[Tuple[str, float, float]]:
+def _read_steps(log: Path) -> List[StepT]:
     """New F and retention at each checkpoint, as the logger wrote them."""
     try:
         lines = [json.loads(line) for line in log.read_text("utf8").splitlines()]
         return [
-            (str(x["step"]), x["scores"]["new_f"], x["scores"]["retention"])
+            (str(x["step"]), x["scores"]["new_f"], x["scores"]["retention"], x["score"])
             for x in lines
             if {"new_f", "retention"} <= set(x["scores"] or {})
         ]

@@ -12,7 +12,7 @@ from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
-from ..gold import resolve_labels
+from ..gold import check_dev, resolve_labels
 from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
@@ -46,7 +46,7 @@ def init_config_cli(
         None,
         "--pool",
         "-p",
-        help="Raw text to rehearse on: .txt, .jsonl, .jsonl.gz, .spacy or a folder. Repeat it for several. Needed unless --naive is given",
+        help="Raw text to rehearse on: .txt, .jsonl, .jsonl.gz, .spacy or a folder. Repeat it for several. Not needed by methods that learn nothing from it",
     ),
     labels: Optional[str] = Opt(
         None,
@@ -72,6 +72,9 @@ def init_config_cli(
         help="Write nothing: show what was found about base and gold, and why each setting is what it is",
     ),
     gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
+    skip_invalid: bool = Opt(
+        False, "--skip-invalid", help="Skip lines of the pool that can't be read"
+    ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """
@@ -90,36 +93,50 @@ def init_config_cli(
     """
     if naive and method not in (REHEARSAL, "naive"):
         msg.fail(f"--naive and --method {method} are two methods: give one", exits=1)
-    naive = naive or method == "naive"
+    method = "naive" if naive else method
+    if method not in METHODS:
+        msg.fail(f"No method {method!r}: there are {', '.join(METHODS)}", exits=1)
+    how = METHODS[method]
     if not dry_run:
         require_free(output_file, force)
-    for path in [train, dev, *(pool or [])]:
-        require(path)
-    if not pool and not naive:
+    for path, name in [
+        (train, "--train"),
+        (dev, "--dev"),
+        *((x, "--pool") for x in pool or []),
+    ]:
+        require(path, name)
+    if how.learns_from_pool and not pool:
         msg.fail(
             "No --pool given: rehearsal needs raw text like that which the pipeline reads",
-            "Use --naive for a config without rehearsal.",
+            "There are methods without: see --method in --help.",
             exits=1,
         )
     require_different(train, dev, output_file)
+    texts = (pool or [dev]) if how.rehearses else None  # dev shows what is kept, too
     with fail_on(ValueError, OSError):
-        if not naive:  # a line that can't be read shows now, not in an hour
-            count_texts(create_raw_text_v1(pool or [])(spacy.blank("xx")))
+        if texts:  # a line that can't be read shows now, not in an hour
+            read = create_raw_text_v1(texts, skip_invalid=skip_invalid)
+            count_texts(read(spacy.blank("xx")))
         config = init_config.make_config(
             base,
             train=train,
             dev=dev,
-            pool=None if naive else pool,
+            pool=texts,
             labels=string_to_list(labels) if labels else None,
             component=component,
             gpu=gpu,
         )
-        if method != REHEARSAL and not naive:
+        if texts:
+            reader = config["initialize"]["components"]["rehearsal"]["pool"]
+            reader["skip_invalid"] = skip_invalid
             config = method_config(config, method)
+        else:
+            for change in how.changes:
+                change(config)
         gold = recipe.measure_gold(train)
-        _check_dev(dev, gold)
+        check_dev(dev, recipe.measure_gold(dev).labels, gold.labels)
         if dry_run:
-            _explain(base, component, config, gold)
+            _explain(base, component, config, gold, method)
             return
         folder = _free_folder(base)
         text = with_comments(
@@ -132,15 +149,6 @@ def init_config_cli(
     msg.text(f"python -m spacy train {output_file} --output {folder}")
 
 
-def _check_dev(dev: Path, gold: recipe.GoldSize) -> None:
-    marked = recipe.measure_gold(dev).labels
-    if not set(marked) & set(gold.labels):
-        raise ValueError(
-            f"{dev} marks none of the labels of the gold ({', '.join(gold.labels)}) but "
-            f"{dict(marked)}: no checkpoint could be chosen by it"
-        )
-
-
 def _free_folder(base: str) -> Path:
     """RETURNS (Path): Where to train. Not where the base is: it would be replaced."""
     folder, number = Path("training"), 2
@@ -149,13 +157,15 @@ def _free_folder(base: str) -> Path:
     return folder
 
 
-def _explain(base: str, component: str, config: Config, gold: recipe.GoldSize) -> None:
+def _explain(
+    base: str, component: str, config: Config, gold: recipe.GoldSize, method: str
+) -> None:
     nlp = load_pipeline(base, "base", "--base")
     recogniser: Any = nlp.get_pipe(component)
     given = config["initialize"]["components"].get("rehearsal", {}).get("labels")
     gold = gold.only(resolve_labels(given, gold.labels, recogniser.labels))
     for title, rows in (
-        ("Base", describe_base(nlp, component)),
+        ("Base", describe_base(nlp, component, METHODS[method].rehearses)),
         ("Settings", explain(config, gold)),
     ):
         msg.divider(title)

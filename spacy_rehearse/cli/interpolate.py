@@ -73,26 +73,31 @@ def interpolate_cli(
     """
     Save a pipeline whose weights are between a base's and its student's (WiSE-FT): a
     dial between what was known and what was learnt, after the training. Base and
-    student stay as they are.
+    student stay as they are. Only where all weights learnt, as in --method distillation
+    of init-config, is there anything between them: beside a column, the base's never
+    moved.
 
     Examples: a pipeline nearer to the student, and the best on the dev set.
 
     \b
         python -m spacy rehearse interpolate en_core_web_sm \\
-            training/model-best training/between --alpha 0.7
+            distilled/model-best training/between --alpha 0.7
 
     \b
         python -m spacy rehearse interpolate en_core_web_sm \\
-            training/model-best training/between --sweep dev.spacy \\
+            distilled/model-best training/between --sweep dev.spacy \\
             --pool pool.jsonl --html sweep.html
     """
     _require_place(output_dir, base, student, force)
-    for path in [*([sweep] if sweep else []), *(pool or [])]:
-        require(path)
-    if html is not None:
-        require_free(html, force)
     if (alpha is None) == (sweep is None):
         msg.fail("Give either --alpha or --sweep", exits=1)
+    if sweep is None and (html or pool):
+        msg.fail("--html and --pool are for --sweep: give that, too", exits=1)
+    for path, name in [(sweep, "--sweep"), *((x, "--pool") for x in pool or [])]:
+        if path is not None:
+            require(path, name)
+    if html is not None:
+        require_free(html, force)
     with fail_on(ValueError, OSError):
         if sweep is not None:
             points = _sweep(base, student, component, sweep, pool or [], limit)

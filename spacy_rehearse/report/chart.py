@@ -83,11 +83,13 @@ def chart(
 
 
 def _range(values: Sequence[float]) -> PointT:
-    """Multiples of a round step around the values."""
+    """Multiples of a round step around the values, none above 100 percent."""
     spread = max(values) - min(values)
     step = next(s for s in (1, 2, 5, 10, 20) if spread <= 6 * s or s == 20)
-    low, high = math.floor(min(values) / step) * step, math.ceil(max(values) / step)
-    return low, max(high * step, low + step)
+    low, high = math.floor(min(values) / step), math.ceil(max(values) / step)
+    if low == high:
+        low, high = (low - 1, high) if high * step >= 100 else (low, high + 1)
+    return low * step, high * step
 
 
 def _ticks(limits: PointT, start: float, end: float) -> List[Tuple[str, float]]:

@@ -27,24 +27,27 @@ TITLES = ["", "entities", "P before", "R before", "F before"]
 TITLES += ["P", "R", "F", "change in F", "95 % interval"]
 
 
+# A checkpoint's step, new F and retention, in percent, and the score it is chosen by.
+StepT = Tuple[str, float, float, float]
+
+
 def as_html(
     report: Forgetting,
     *,
     about: Mapping[str, str],
     show_texts: bool,
-    steps: Sequence[Tuple[str, float, float]] = (),
+    steps: Sequence[StepT] = (),
 ) -> str:
     """Render a comparison.
 
     report (Forgetting): The comparison.
     about (Mapping[str, str]): What was compared: names, versions, settings.
     show_texts (bool): Whether the page may hold the texts that changed.
-    steps (Sequence[Tuple[str, float, float]]): New F and retention, in percent, over
-        the steps of the training.
+    steps (Sequence[StepT]): The checkpoints of the training. The best is highlighted.
     RETURNS (str): The page.
     """
     shown = report.changed[:MOST_SHOWN] if show_texts else []
-    points = {step: (x, y) for step, x, y in steps}
+    points = {step: (x, y) for step, x, y, _ in steps}
     return render(
         "forgetting.html",
         about=about,
@@ -62,7 +65,7 @@ def as_html(
             title="Retention and F of the new labels over the training",
             x_title="learnt: F of the new labels",
             y_title="kept: agreement with the base",
-            strong=[steps[-1][0]],
+            strong=[max(steps, key=lambda step: step[3])[0]],
             joined=True,
         ),
     )
