@@ -26,9 +26,11 @@ from .listeners import has_transformer, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": 48, "depth": 4, "hidden": 24}
+DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
+WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
+PIECES = 2
 CONCATENATE = "concatenate.v1"
 
 
@@ -158,8 +160,8 @@ def grown_config(
         "encode": {
             "@architectures": "spacy.MaxoutWindowEncoder.v2",
             "width": width,
-            "window_size": 1,
-            "maxout_pieces": 3,
+            "window_size": WINDOW,
+            "maxout_pieces": PIECES,
             "depth": depth,
         },
     }
