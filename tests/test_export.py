@@ -106,7 +106,8 @@ def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
     assert about["teacher"]["version"] == "1.2.3"
     assert len(about["teacher"]["fingerprint"]) == 64
     assert about["pool"]["texts"] == 400 and len(about["pool"]["sha256"]) == 64
-    assert about["settings"]["ratio"] == about["settings"]["soft"] == 1.0
+    assert about["settings"]["ratio"] == 1.0
+    assert about["settings"]["soft"] == 0.0  # beside a column, old scores stay
     assert about["labels"] == ["GADGET"]
     assert about["gold"]["filled"] > 0 and about["gold"]["misaligned"] == 0
     assert about["scores"]["rehearsal_score"] > 0.5

@@ -300,8 +300,10 @@ def test_chart_shows_all_points_inside(points):
     Outline(svg)
     circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
     assert len(circles) == len(points)
+    labels = re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="\w+">[a-h-]', svg)
+    assert all(float(y) < 400 for y in labels[-len(points) :])
     for x, y in circles:
-        assert 56 <= float(x) <= 664 and 56 <= float(y) <= 384
+        assert 52 <= float(x) <= 468 and 52 <= float(y) <= 348
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from .page import render
 
-WIDTH, HEIGHT, MARGIN = 720, 440, 56  # pixels
-LINE = 15  # between labels
-LETTER = 6.6  # mean width of one in a label
+WIDTH, HEIGHT, MARGIN = 520, 400, 52  # pixels, so few that a phone can show them
+LINE = 16  # between labels
+LETTER = 7.2  # mean width of one in a label
 
 PointT = Tuple[float, float]  # in percent
 
@@ -106,16 +106,22 @@ def _share(value: float, limits: PointT) -> float:
 
 
 def _free(marks: List[Mark], x: float, y: float, n_letters: int, left: bool) -> float:
-    """Move a label down until it covers no other."""
+    """Move a label down until it covers no other, or up, above the axis."""
     span = _span(x, n_letters, left)
     taken = sorted(
         mark.label_y
         for mark in marks
         if _overlap(span, _span(mark.x, len(mark.name), mark.left))
     )
+    down = y
     for other in taken:
+        if abs(other - down) < LINE:
+            down = other + LINE
+    if down < HEIGHT - MARGIN + LINE / 2:
+        return down
+    for other in reversed(taken):
         if abs(other - y) < LINE:
-            y = other + LINE
+            y = other - LINE
     return y
 
 
