@@ -105,6 +105,8 @@ def _convert(
         raise ValueError(
             f"{path} holds no accepted record ({n_skipped} rejected or ignored): "
             "nothing to convert"
+            if n_skipped
+            else f"{path} holds no annotated text: nothing to convert"
         )
     labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
     return Converted(docs, labels, n_skipped, problems)

@@ -134,10 +134,12 @@ def resolve_labels(
         )
     labels = sorted(set(new if declared is None else declared))
     unused = [label for label in labels if label not in gold]
+    told = ", ".join(f"{label} {n}" for label, n in gold.most_common())
     if unused or not labels:
         raise ValueError(
             f"[initialize.components.rehearsal] labels: {unused or labels} never occur "
-            f"in the gold, which holds {dict(gold)}: mend the list or the annotation"
+            f"in the gold, which holds {told}: mend the list (--labels in commands) "
+            "or the annotation"
         )
     undeclared = [label for label in new if label not in labels]
     if undeclared:
