@@ -97,7 +97,7 @@ def slow_features(config: Config) -> None:
 
 UNREGULARIZED = regularized()
 L2SP = regularized(l2sp={"@misc": "spacy-rehearse.L2SP.v1", "strength": 10.0})
-EWC = regularized(ewc={"@misc": "spacy-rehearse.EWC.v1", "strength": 100.0})
+EWC = regularized(ewc={"@misc": "spacy-rehearse.EWC.v1", "strength": 1000.0})
 FROZEN_TOK2VEC = regularized(
     freeze={"@misc": "spacy-rehearse.Freeze.v1", "parts": ["tok2vec"]}
 )
