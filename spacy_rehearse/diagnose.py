@@ -1,7 +1,7 @@
 """Diagnosis: what `spacy debug data` can't know, before anything is trained."""
 
 from collections import Counter
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
 
@@ -9,7 +9,7 @@ from . import scorer
 from .forgetting import as_examples
 from .gold import resolve_labels
 from .near_duplicates import NearDuplicateIndex
-from .teacher import Entity, Teacher, predict_entities
+from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
 
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
@@ -59,6 +59,7 @@ def diagnose(
     dev: Sequence[Doc],
     pool: Sequence[str],
     labels: Optional[Sequence[str]] = None,
+    progress: ProgressT = no_progress,
 ) -> Diagnosis:
     """Look at gold, dev and pool through the teacher's eyes.
 
@@ -68,6 +69,7 @@ def diagnose(
     pool (Sequence[str]): Raw text, all or a sample.
     labels (Optional[Sequence[str]]): The labels that are to be learnt. By default those
         that the teacher lacks.
+    progress (ProgressT): Shows how far it is.
     RETURNS (Diagnosis): What was found.
     RAISES (ValueError): If given labels do not occur, or do not suffice.
     """
@@ -77,12 +79,14 @@ def diagnose(
         new = list(resolve_labels(labels, marked, teacher.labels))
     trained = {doc.text for doc in gold}
     old = [label for label in teacher.labels if label not in new]
-    said = _predict(teacher, [doc.text for doc in gold])
+    said = _predict(teacher, progress([doc.text for doc in gold], "Gold"))
     met = list(_meetings(gold, said))
     leaks = NearDuplicateIndex()
     for doc in dev:
         leaks.add(doc.text)
-    mentions = (e[2] for entities in _predict(teacher, pool) for e in entities)
+    mentions = (
+        e[2] for entities in _predict(teacher, progress(pool, "Pool")) for e in entities
+    )
     return Diagnosis(
         new=new,
         n_gold=len(gold),
@@ -152,7 +156,7 @@ def advise(
     return advice
 
 
-def _predict(teacher: Teacher, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
+def _predict(teacher: Teacher, texts: Iterable[str]) -> List[Tuple[Entity, ...]]:
     return list(predict_entities(teacher.nlp, teacher.pipes, texts))
 
 

@@ -11,7 +11,13 @@ from spacy.training import Example
 
 from . import scorer
 from .completion import place_entities, set_entities
-from .teacher import Entity, predict_entities, required_pipes
+from .teacher import (
+    Entity,
+    ProgressT,
+    no_progress,
+    predict_entities,
+    required_pipes,
+)
 
 N_SAMPLES = 1000  # of the bootstrap
 NOTHING = "O"  # no entity, in the confusion
@@ -116,6 +122,7 @@ def compare_pipelines(
     gold: Sequence[Doc],
     texts: Sequence[str],
     new: Optional[Sequence[str]] = None,
+    progress: ProgressT = no_progress,
 ) -> Forgetting:
     """Compare a pipeline with the one it was fine-tuned from.
 
@@ -127,6 +134,7 @@ def compare_pipelines(
     texts (Sequence[str]): Raw text, to see on what both agree.
     new (Optional[Sequence[str]]): The labels that were learnt. By default, those that
         only the student knows.
+    progress (ProgressT): Shows how far it is.
     RETURNS (Forgetting): The comparison.
     RAISES (ValueError): If there is nothing to compare on.
     """
@@ -138,8 +146,8 @@ def compare_pipelines(
     old = sorted(set(known) - set(new))
     marked = sorted({ent.label_ for doc in gold for ent in doc.ents})
     all_texts = [*(doc.text for doc in gold), *texts]
-    theirs = _predict(base, component, all_texts)
-    ours = _predict(student, component, all_texts)
+    theirs = _predict(base, component, progress(all_texts, "Before"))
+    ours = _predict(student, component, progress(all_texts, "After"))
     n_gold = len(gold)
     was = as_examples(gold, theirs[:n_gold])
     now = as_examples(gold, ours[:n_gold])
@@ -164,7 +172,7 @@ def compare_pipelines(
 
 
 def _predict(
-    nlp: Language, component: str, texts: Sequence[str]
+    nlp: Language, component: str, texts: Iterable[str]
 ) -> List[Tuple[Entity, ...]]:
     pipes = required_pipes(nlp, component, nlp.pipe_names)
     return list(predict_entities(nlp, pipes, texts))

@@ -3,7 +3,7 @@
 import json
 from contextlib import nullcontext
 from hashlib import sha256
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import spacy
 import srsly
@@ -152,6 +152,15 @@ def predict_entities(
     """
     with zone(nlp):
         return [entities_of(doc) for doc in run_pipes(nlp, pipes, texts)]
+
+
+# Takes texts and what they are called, and shows how far it is while they are read.
+ProgressT = Callable[[Sequence[str], str], Iterable[str]]
+
+
+def no_progress(texts: Sequence[str], what: str) -> Iterable[str]:
+    """RETURNS (Iterable[str]): The texts. Nothing is shown."""
+    return texts
 
 
 def entities_of(doc: Doc) -> Tuple[Entity, ...]:

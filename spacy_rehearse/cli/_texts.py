@@ -1,9 +1,10 @@
 """Raw text that a command was given."""
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import Iterable, List, Sequence
 
 from spacy.language import Language
+from tqdm import tqdm
 
 from ..corpus import create_raw_text_v1
 
@@ -24,3 +25,13 @@ def read_texts(paths: Sequence[Path], limit: int, nlp: Language) -> List[str]:
     if paths and not texts:
         raise ValueError(f"there is no text in {', '.join(map(str, paths))}")
     return texts
+
+
+def show_progress(texts: Sequence[str], what: str) -> Iterable[str]:
+    """Show a progress bar while texts are read, if there is a terminal.
+
+    texts (Sequence[str]): The texts.
+    what (str): What to call them.
+    RETURNS (Iterable[str]): The texts.
+    """
+    return tqdm(texts, desc=what, unit=" texts", disable=None, leave=False)

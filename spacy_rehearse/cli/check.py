@@ -22,6 +22,7 @@ from ..methods import path_of
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
 from ._fail import fail_on, require
+from ._texts import show_progress
 
 MOST_LISTED = 20
 
@@ -66,7 +67,9 @@ def check_cli(
         if limit < 0:
             raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
         teacher = check_config(config)
-        found = diagnose(teacher, **_load(config, teacher, limit))
+        found = diagnose(
+            teacher, **_load(config, teacher, limit), progress=show_progress
+        )
     defaults = Language.get_factory_meta("rehearsal").default_config or {}
     ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
     grows = config["initialize"]["components"]["rehearsal"].get("column") is not None

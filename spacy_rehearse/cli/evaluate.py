@@ -18,7 +18,7 @@ from ..report.forgetting import StepT, as_html, as_json, as_text, figures, label
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
-from ._texts import read_texts
+from ._texts import read_texts, show_progress
 
 
 @rehearse_cli.command(
@@ -106,6 +106,7 @@ def evaluate_cli(
             gold=read_docs(data, base.vocab),
             texts=texts,
             new=new,
+            progress=show_progress,
         )
         verdict = judge(report, least=least, most_drop=fail_drop, most_flood=fail_flood)
         about = {
