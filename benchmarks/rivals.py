@@ -1,6 +1,7 @@
 """Rivals that spaCy users are told of, as components of their own."""
 
 import copy
+from functools import wraps
 from typing import Any, Dict, Type
 
 from spacy.language import Language
@@ -14,8 +15,9 @@ from spacy_rehearse.silver import to_examples
 class NlpRehearse(Rehearsal):
     """spaCy's own `nlp.rehearse`, beside gold that the teacher completes."""
 
-    def initialize(self, get_examples, **settings) -> None:  # type: ignore[override]
-        super().initialize(get_examples, **settings)
+    @wraps(Rehearsal.initialize)  # spaCy checks settings against the signature
+    def initialize(self, *args, **settings) -> None:
+        super().initialize(*args, **settings)
         pipe: Any = self.nlp.get_pipe(self.component)
         pipe._rehearsal_model = copy.deepcopy(pipe.model)
 

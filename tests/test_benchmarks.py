@@ -4,6 +4,8 @@ import pytest
 import spacy
 from spacy.scorer import PRFScore
 from spacy.tokens import Span
+from spacy.training import Corpus
+from spacy.training.initialize import init_nlp
 
 from benchmarks import experts
 from benchmarks.job import two_pipes
@@ -11,7 +13,7 @@ from benchmarks.methods import METHODS, TWO_PIPES, write_config
 from benchmarks.suites import Step, Suite, read_conll
 from benchmarks.table import read_runs, summarise, table
 from spacy_rehearse.expert import Expert, Findings
-from spacy_rehearse.teacher import load_pipeline
+from spacy_rehearse.teacher import load_pipeline, parameter_digests
 
 from .util import NER, entities_f, train_base
 
@@ -108,6 +110,22 @@ def gadget_expert(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method, silver", [("nlp-rehearse", 1), ("extendner", 0)])
+def test_benchmarks_rivals_learn(base, corpus, step, tmp_path, workdir, method, silver):
+    from benchmarks import rivals  # noqa: F401
+
+    write_config(method, base, step, tmp_path / "method.cfg", seed=3)
+    config = spacy.util.load_config(tmp_path / "method.cfg", interpolate=False)
+    pool = config["initialize"]["components"]["rehearsal"]["pool"]
+    pool["path"] = str(corpus / "pool.jsonl")
+    nlp = init_nlp(config)
+    before, losses = parameter_digests(nlp.get_pipe("ner")), {}
+    examples = list(Corpus(step.folder / "train.spacy")(nlp))
+    nlp.update(examples, losses=losses, sgd=nlp.create_optimizer())
+    assert losses["ner"] > 0 and (losses["rehearsal"] != 0) == bool(silver)
+    assert parameter_digests(nlp.get_pipe("ner")) != before
+
+
 @pytest.mark.parametrize("method", TWO_PIPES)
 def test_benchmarks_two_pipes_the_first_wins(base, gadget_expert, method):
     nlp = two_pipes(base, gadget_expert, method)
