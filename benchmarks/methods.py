@@ -115,7 +115,7 @@ def rival(factory: str) -> ChangeT:
 
 
 def little_silver(config: Config) -> None:
-    """With a tenth as much silver as gold, `nlp.rehearse` lets no ORG be learnt (dev)."""
+    """With a tenth as much silver as gold, it lets no ORG be learnt (dev of btc)."""
     config["components"]["rehearsal"]["ratio"] = 0.02
 
 
