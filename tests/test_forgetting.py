@@ -369,10 +369,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [500, 1400])
 def test_report_fits_a_window(report, tmp_path, width):
-    steps = [("50", 20.0, 90.0), ("100", 60.0, 97.5)]
     page = tmp_path / "report.html"
     measure = "<script>document.title = document.documentElement.scrollWidth</script>"
-    html = as_html(report, about=ABOUT, show_texts=True, steps=steps)
+    html = as_html(report, about=ABOUT, show_texts=True, steps=STEPS)
     page.write_text(html.replace("</body>", f"{measure}</body>"), encoding="utf8")
     seen = tmp_path / "report.png"
     browse = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"]
