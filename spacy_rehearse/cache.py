@@ -121,6 +121,14 @@ def _require_own(cache: Path) -> None:
         )
 
 
+def can_be_written(path: Path) -> bool:
+    """RETURNS (bool): Whether a file or folder can be made or replaced, and all folders
+    above it that are missing.
+    """
+    place = next(x for x in path.absolute().parents if x.exists())
+    return place.is_dir() and os.access(place, os.W_OK)
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all, whatever interrupts.
 

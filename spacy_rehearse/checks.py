@@ -1,12 +1,12 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
-import os
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 from thinc.api import Model
 
+from .cache import can_be_written
 from .expert import DEFAULT_EXPERT
 from .parameters import parameters
 from .teacher import Teacher, check_recogniser, vectors_digest
@@ -72,8 +72,9 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
             f"{where}: path and save_to are both null, so nothing would be replayed "
             "and nothing kept"
         )
-    if memory.get("save_to") is not None:
-        _check_place(where, Path(memory["save_to"]))
+    save_to = memory.get("save_to")
+    if save_to and (Path(save_to).is_dir() or not can_be_written(Path(save_to))):
+        raise ValueError(f"{where} save_to is {save_to!r}, no file that can be written")
     if memory["capacity"] < 1:
         raise ValueError(
             f"{where} capacity is {memory['capacity']}: expected at least 1 text "
@@ -84,14 +85,6 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
             f"{where} policy is {memory['policy']!r}: expected a block such as "
             "[initialize.components.rehearsal.memory.policy] @misc = "
             '"spacy-rehearse.Rare.v1"'
-        )
-
-
-def _check_place(where: str, path: Path) -> None:
-    place = next(x for x in path.absolute().parents if x.exists())
-    if path.is_dir() or not place.is_dir() or not os.access(place, os.W_OK):
-        raise ValueError(
-            f"{where} save_to is {str(path)!r}, no file that can be written"
         )
 
 

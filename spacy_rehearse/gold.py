@@ -134,8 +134,8 @@ def resolve_labels(
         )
     labels = sorted(set(new if declared is None else declared))
     unused = [label for label in labels if label not in gold]
-    told = ", ".join(f"{label} {n}" for label, n in gold.most_common())
     if unused or not labels:
+        told = ", ".join(f"{label} {n}" for label, n in gold.most_common())
         raise ValueError(
             f"[initialize.components.rehearsal] labels: {unused or labels} never occur "
             f"in the gold, which holds {told}: mend the list (--labels in commands) "

@@ -311,7 +311,7 @@ def test_cli_refuses_outputs_that_can_not_be_written_before_any_work(
     args = (base, base, corpus / "dev.spacy", "--html", "file/report.html")
     done = spacy_cli("evaluate", *args)
     assert done.exit_code == 1
-    assert "file is no folder to write to" in " ".join(done.stdout.split())
+    assert "there is no folder to write to" in " ".join(done.stdout.split())
     args = (base, corpus / "pool.jsonl", "silver.jsonl")
     done = spacy_cli("annotate", *args)
     assert done.exit_code == 1 and "call it .spacy" in done.stdout

@@ -24,7 +24,8 @@ def test_corpus_reader_is_registered_and_can_be_read_again(lines, nlp):
 
 
 def test_corpus_factory_does_no_work(tmp_path):
-    create_raw_text_v1(tmp_path / "not there yet")
+    read = create_raw_text_v1(tmp_path / "not there yet")
+    assert callable(read) and not list(tmp_path.iterdir())
 
 
 def test_corpus_streams(lines, nlp):

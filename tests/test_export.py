@@ -72,6 +72,7 @@ train({str(exported / "config.cfg")!r}, "out", overrides={{"training.max_steps":
 spacy.load("out/model-last")
 """
     run_without_plugin(code, tmp_path)
+    assert (tmp_path / "out" / "model-last" / "meta.json").exists()
 
 
 @pytest.mark.slow

@@ -127,6 +127,9 @@ def check_config_with(block, base, project, **settings):
     config = Config().from_disk(path, interpolate=False).merge(added)
     config.to_disk(path)
     train(path, project / "added")
+    meta = srsly.read_json(project / "added" / "model-last" / "meta.json")
+    assert "ner" in meta["pipeline"] and "rehearsal" not in meta["pipeline"]
+    assert "GADGET" in meta["labels"]["ner"]
 
 
 @pytest.mark.parametrize("name", sorted(DOCS))

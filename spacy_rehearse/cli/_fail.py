@@ -1,12 +1,13 @@
 """How commands fail: one clear message, exit code 1, nothing half-written."""
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Type
 
 from thinc.api import ConfigValidationError
 from wasabi import msg
+
+from ..cache import can_be_written
 
 
 @contextmanager
@@ -18,10 +19,10 @@ def fail_on(*errors: Type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as e:
-        first, *others = _told(e)
+        *others, last = _told(e)
         for line in others:
             msg.fail(line)
-        msg.fail(first, exits=1)
+        msg.fail(last, exits=1)
 
 
 def _told(error: Exception) -> List[str]:
@@ -63,6 +64,5 @@ def require_free(path: Path, force: bool) -> None:
     """
     if path.exists() and not force:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
-    place = next(x for x in path.absolute().parents if x.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        msg.fail(f"{path} can't be written: {place} is no folder to write to", exits=1)
+    if not can_be_written(path):
+        msg.fail(f"{path} can't be written: there is no folder to write to", exits=1)

@@ -119,13 +119,11 @@ def _other_runs(
 ) -> List[Run]:
     """Plan the runs that an earlier call has left, of other methods or seeds."""
     planned = {(run.method, run.seed) for run in runs}
-    left = (path.stem.rpartition("-") for path in sorted(folder.glob("*-*.json")))
-    return [
-        run
-        for method, _, seed in left
-        if method in METHODS and seed.isdecimal() and (method, int(seed)) not in planned
-        for run in plan_runs(config, [method], [int(seed)], folder, test)
-    ]
+    names = [path.stem.rpartition("-") for path in folder.glob("*-*.json")]
+    left = {(x, int(n)) for x, _, n in names if x in METHODS and n.isdecimal()}
+    methods, seeds = {x for x, _ in left - planned}, {n for _, n in left - planned}
+    every = plan_runs(config, sorted(methods), sorted(seeds), folder, test)
+    return [run for run in every if (run.method, run.seed) in left - planned]
 
 
 def _read_seeds(seeds: str) -> List[int]:
