@@ -2,6 +2,7 @@
 
 import statistics
 from pathlib import Path
+from typing import Sequence, Tuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -9,24 +10,33 @@ from matplotlib.figure import Figure
 from spacy_rehearse.results import ResultsT
 
 LEARNT, KEPT = "new F", ("old F", "F against the base")
+# Shapes and colours in turn: 7 times 10 pairs, so that no two methods look alike.
+MARKERS, COLOURS = "osD^vP*", [f"C{number}" for number in range(10)]
 
 
 def plot(results: ResultsT, path: Path) -> None:
-    """Draw what was kept against what was learnt.
+    """Draw what was kept against what was learnt, means and spread over the seeds.
 
     results (ResultsT): The results.
     path (Path): The PNG to write.
     """
     kept = next(key for key in KEPT if any(key in row for row in results.values()))
-    figure = Figure(figsize=(8, 6))
+    figure = Figure(figsize=(10, 6))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for method, row in results.items():
-        if kept in row and method != "base":
-            x, y = (100 * statistics.mean(row[key]) for key in (LEARNT, kept))
-            axes.scatter(x, y)
-            axes.annotate(method, (x, y), xytext=(4, 4), textcoords="offset points")
+    rows = {name: row for name, row in results.items() if kept in row}
+    rows.pop("base", None)
+    for number, (method, row) in enumerate(rows.items()):
+        (x, dx), (y, dy) = (_mean_and_spread(row[key]) for key in (LEARNT, kept))
+        look = {"fmt": MARKERS[number % 7], "color": COLOURS[number % 10]}
+        axes.errorbar(x, y, yerr=dy, xerr=dx, elinewidth=0.6, label=method, **look)
     axes.set_xlabel("Learnt: F on the new labels")
     axes.set_ylabel(f"Kept: {kept}")
     axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
     figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+def _mean_and_spread(values: Sequence[float]) -> Tuple[float, float]:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return 100 * statistics.mean(values), 100 * spread
