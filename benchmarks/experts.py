@@ -4,7 +4,8 @@
         --shared ../shared --work training
 
 Trains the experts of each suite and asks them about its dev part, which none of them
-saw: so the rules by which they are believed (spacy_rehearse/expert.py) can be checked.
+saw: so the rules by which they are believed (spacy_rehearse/findings.py) can be
+checked.
 """
 
 from pathlib import Path
@@ -17,7 +18,8 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from spacy_rehearse import recipe
-from spacy_rehearse.expert import Expert, find, find_alone, train_experts
+from spacy_rehearse.expert import Expert, train_experts
+from spacy_rehearse.findings import find, find_alone
 from spacy_rehearse.gold import read_docs
 from spacy_rehearse.teacher import load_teacher
 

@@ -8,7 +8,7 @@ Data flows one way, and each module is one step of it:
     heldout     texts set aside, free of near-duplicates           (heldout.py)
     gold        mended, completed with the teacher's labels    (gold.py, completion.py)
     mentions    where silver must say nothing: the new concept     (mentions.py)
-    expert      finds the new labels in the silver             (expert.py, overlap.py)
+    expert      finds the new labels in the silver (expert.py, findings.py, overlap.py)
     memory      annotation of earlier rounds, replayed (rounds.py, memory.py, replay.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
     column      new weights for new labels                     (column.py, margin.py)

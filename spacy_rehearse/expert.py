@@ -1,10 +1,9 @@
 """The expert: a copy of the base that learns the gold alone, and then finds the new
 labels in the pool, where the teacher says `O` (double distillation: Deep Model
-Consolidation, Zhang et al. 2020).
+Consolidation, Zhang et al. 2020). What it finds there: see findings.py.
 
 It forgets the old labels, and away from the gold's kind of text it sees new labels
-everywhere. So there are several, each with another fold of the gold held out, and only
-what they agree on is taken for true.
+everywhere. So there are several, each with another fold of the gold held out.
 """
 
 import random
@@ -27,18 +26,14 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
 
-from .distillation import can_distil
 from .listeners import only_listener, upstream_of
-from .margin import get_bias, label_of, raise_scores, set_bias
 from .parameters import KeyT, Parameter, parameters
 from .scorer import entity_prf
-from .teacher import Entity, predict_entities
 
 DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": 0.0}
 FOLD = 0.2  # share of the gold that an expert is stopped by
 PATIENCE = 2  # passes without a better score on it
 BATCH_WORDS = 500
-RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain
 FEWEST_STEPS = 10  # in what counts as a pass, for very small gold
 
 
@@ -59,21 +54,6 @@ class Expert(NamedTuple):
     n_passes: int
     heldout: Sequence[Doc] = ()
     lean: float = 0.0
-
-
-class Findings(NamedTuple):
-    """What experts say of a text.
-
-    certain (Sequence[Entity]): What all of them call by a new label.
-    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable, and
-        what they would if they leaned towards new labels.
-    """
-
-    certain: Sequence[Entity]
-    doubtful: Sequence[Entity]
-
-
-NOTHING = Findings((), ())
 
 
 def train_expert(
@@ -181,82 +161,6 @@ def split_folds(
     size = max(1, round(FOLD * len(docs)))
     start = number * size % len(docs)
     return docs[:start] + docs[start + size :], docs[start : start + size]
-
-
-def find(
-    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
-) -> List[Findings]:
-    """Ask the experts for the new labels in texts.
-
-    experts (Sequence[Expert]): The experts.
-    texts (Sequence[str]): The texts.
-    labels (Collection[str]): The new labels.
-    RETURNS (List[Findings]): What they agree on in each text, and what not.
-    """
-    answers = [list(map(set, find_alone(expert, texts, labels))) for expert in experts]
-    leaning = [
-        list(map(set, find_leaning(expert, texts, labels))) for expert in experts
-    ]
-    reliable = all(expert.score.precision >= RELIABLE for expert in experts)
-    findings = []
-    for sets, more in zip(
-        zip(*answers, strict=True), zip(*leaning, strict=True), strict=True
-    ):
-        agreed = set.intersection(*sets) if reliable else set()
-        doubtful = set.union(*sets, *more) - agreed
-        findings.append(Findings(sorted(agreed), sorted(doubtful)))
-    return findings
-
-
-def find_leaning(
-    expert: Expert, texts: Sequence[str], labels: Collection[str]
-) -> List[List[Entity]]:
-    """RETURNS (List[List[Entity]]): What an expert would call by a new label if it
-    leaned towards them. Where gold is scarce it misses most, and says `O` for it.
-    """
-    if not expert.lean:
-        return [[] for _ in texts]
-    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1])
-    if not can_distil(pipe):
-        return [[] for _ in texts]
-    bias = get_bias(pipe)
-    raise_scores(pipe, lambda action: label_of(action) in labels, expert.lean)
-    try:
-        return find_alone(expert, texts, labels)
-    finally:
-        set_bias(pipe, bias)
-
-
-def find_alone(
-    expert: Expert, texts: Sequence[str], labels: Collection[str]
-) -> List[List[Entity]]:
-    """RETURNS (List[List[Entity]]): What one expert calls by a new label in texts."""
-    return [[e for e in found if e[2] in labels] for found in _predict(expert, texts)]
-
-
-def count(
-    findings: Sequence[Findings], entities: Sequence[Sequence[Entity]]
-) -> Dict[str, int]:
-    """Count what the experts found in texts.
-
-    findings (Sequence[Findings]): What they say of each text.
-    entities (Sequence[Sequence[Entity]]): The teacher's entities in each.
-    RETURNS (Dict[str, int]): How much they are certain of, how much of it the teacher
-        calls something else, and how much they doubt.
-    """
-    return {
-        "certain": sum(len(found.certain) for found in findings),
-        "contested": sum(
-            any(start < e and s < end for s, e, _ in said)
-            for found, said in zip(findings, entities, strict=True)
-            for start, end, _ in found.certain
-        ),
-        "doubtful": sum(len(found.doubtful) for found in findings),
-    }
-
-
-def _predict(expert: Expert, texts: Sequence[str]):
-    return predict_entities(expert.nlp, expert.pipes, texts)
 
 
 def _batches(docs: Sequence[Doc], rng: random.Random) -> Iterator[List[Doc]]:

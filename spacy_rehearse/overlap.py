@@ -8,7 +8,8 @@ what it calls GPE hardly ever.
 
 from typing import Collection, Dict, Mapping, Sequence, Tuple
 
-from .expert import Expert, find_alone
+from .expert import Expert
+from .findings import find_alone
 from .teacher import Entity
 
 # The share of right findings, with one right and one wrong one added as a prior.

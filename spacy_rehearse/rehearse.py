@@ -11,7 +11,7 @@ from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
-from .expert import count
+from .findings import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .overlap import judge

@@ -25,7 +25,8 @@ from spacy.training import Example
 
 from .cache import SilverCache
 from .completion import place_entities, set_entities, tokens_of
-from .expert import NOTHING, Expert, Findings, find
+from .expert import Expert
+from .findings import NOTHING, Findings, find
 from .gold import mend_entities
 from .mentions import find_mentions
 from .teacher import BATCH_SIZE, Entity, Teacher, entities_of, run_pipes, zone

@@ -13,7 +13,8 @@ from benchmarks.job import two_pipes
 from benchmarks.methods import METHODS, TWO_PIPES, write_config
 from benchmarks.suites import Step, Suite, read_conll
 from benchmarks.table import read_runs, summarise, table
-from spacy_rehearse.expert import Expert, Findings
+from spacy_rehearse.expert import Expert
+from spacy_rehearse.findings import Findings
 from spacy_rehearse.teacher import load_pipeline, parameter_digests
 
 from .util import NER, entities_f, train_base

@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 
-from spacy_rehearse import expert as module
-from spacy_rehearse.expert import (
-    Expert,
-    Findings,
-    count,
-    find,
-    split_folds,
-    train_experts,
-)
+from spacy_rehearse import findings as module
+from spacy_rehearse.expert import Expert, split_folds, train_experts
+from spacy_rehearse.findings import Findings, count, find
 
 from .util import make_docs, make_texts
 
@@ -102,8 +96,8 @@ def score(tp, fp):
 
 def answer(monkeypatch, said, scores):
     """What is found if each expert says this."""
-    monkeypatch.setattr(module, "_predict", lambda expert, texts: said[expert.n_passes])
-    experts = [Expert(None, (), score, i) for i, score in enumerate(scores)]
+    monkeypatch.setattr(module, "predict_entities", lambda number, *_: said[number])
+    experts = [Expert(i, (), score, 1) for i, score in enumerate(scores)]
     return find(experts, ["some text"], ("GADGET",))[0]
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 
-from spacy_rehearse import expert as module
+from spacy_rehearse import findings as module
 from spacy_rehearse.expert import Expert
 from spacy_rehearse.overlap import count_overlaps, judge
 
@@ -15,7 +15,7 @@ TAUGHT = {TEXT: [(0, 3, "PERSON"), (10, 18, "ORG"), (19, 23, "GADGET")]}
 def test_overlap_gold_that_an_expert_never_saw_tells_who_is_right(monkeypatch):
     doc = spacy.blank("en").make_doc(TEXT)
     doc.ents = [doc.char_span(10, 14, "GADGET")]
-    monkeypatch.setattr(module, "_predict", lambda expert, texts: [GADGETS])
+    monkeypatch.setattr(module, "predict_entities", lambda *_: [GADGETS])
     experts = [Expert(None, (), PRFScore(), 1, [doc])] * 2
     counts = count_overlaps(experts, ("GADGET",), TAUGHT)
     assert counts == {"PERSON": (0, 2), "ORG": (2, 2)}

@@ -3,7 +3,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.training import Example
 
 from spacy_rehearse import silver as module
-from spacy_rehearse.expert import Findings
+from spacy_rehearse.findings import Findings
 from spacy_rehearse.mentions import learn_mentions
 from spacy_rehearse.silver import SilverText, to_examples
 
