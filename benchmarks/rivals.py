@@ -8,8 +8,8 @@ from spacy.language import Language
 
 from spacy_rehearse.component import Rehearsal
 from spacy_rehearse.distillation import update_softly
+from spacy_rehearse.examples import to_examples
 from spacy_rehearse.rehearse import complete_gold
-from spacy_rehearse.silver import to_examples
 
 
 class NlpRehearse(Rehearsal):

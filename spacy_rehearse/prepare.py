@@ -92,9 +92,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     """
     inputs = _read_inputs(nlp, get_examples, how)
     teacher, labels, seed = inputs.teacher, inputs.labels, inputs.seed
-    grows = how.column is not None and not inputs.no_column
+    column = None if inputs.no_column else how.column
     is_teachers = has_weights_of(nlp, teacher)
-    starts = [] if grows else _remember_starts(nlp, inputs, how)
+    starts = [] if column else _remember_starts(nlp, inputs, how)
     _add_labels(nlp, how.component, labels, teacher.labels)
 
     store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
@@ -108,13 +108,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
-    overlaps = hidden >= HIDDEN
     movable: MovableT = {}
-    if how.column is not None and grows:  # when nothing is left to fail
+    if column:  # when nothing is left to fail: it changes the pipeline
         movable = add_column(
-            nlp, how.component, labels, overlaps=overlaps, **how.column
+            nlp, how.component, labels, overlaps=hidden >= HIDDEN, **column
         )
-    moves = overlaps or not movable
+    moves = hidden >= HIDDEN or not movable
     needed = required_pipes(nlp, how.component, inputs.annotating)
     session = Session(
         teacher=teacher,
@@ -146,20 +145,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     if how.memory is not None:
         docs = [eg.reference for eg in inputs.gold.examples]
         save_round(inputs.memory, docs, labelled.gold, teacher, labels, how.memory)
-    told = labelled.shards, labelled.split
-    kept = ("component", "ratio", "heldout", "expert")
-    session.about = about_training(
-        session,
-        *told,
-        {key: getattr(how, key) for key in kept}
-        | {"soft": session.soft, "margin": session.margin}
-        | {"column": how.column if movable else None, "seed": seed}
-        | {"replayed": len(remembered), "hidden": round(hidden, 3)},
-    )
-    session.summary = [
-        *summarise(session, *told, inputs.gold),
-        *_explain(session, how, inputs, hidden, len(remembered)),
-    ]
+    _describe(session, how, inputs, labelled, hidden, len(remembered))
     return session
 
 
@@ -267,6 +253,33 @@ def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
         )
         return 0.0
     return weight
+
+
+def _describe(
+    session: Session,
+    how: Settings,
+    inputs: Inputs,
+    labelled: Labelled,
+    hidden: float,
+    n_replayed: int,
+) -> None:
+    """Tell what the session is made of: for the pipeline's meta, and to the user."""
+    kept = ("component", "ratio", "heldout", "expert")
+    settings = {
+        **{key: getattr(how, key) for key in kept},
+        "soft": session.soft,
+        "margin": session.margin,
+        "column": how.column if session.movable else None,
+        "seed": inputs.seed,
+        "replayed": n_replayed,
+        "hidden": round(hidden, 3),
+    }
+    silver = labelled.shards, labelled.split
+    session.about = about_training(session, *silver, settings)
+    session.summary = [
+        *summarise(session, *silver, inputs.gold),
+        *_explain(session, how, inputs, hidden, n_replayed),
+    ]
 
 
 def _explain(

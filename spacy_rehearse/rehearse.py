@@ -11,13 +11,14 @@ from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
+from .examples import to_examples
 from .findings import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .overlap import judge
 from .parameters import parameters
 from .session import Session
-from .silver import SilverText, to_examples
+from .silver import SilverText
 from .teacher import Teacher, zone
 
 COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data

@@ -3,9 +3,10 @@ from spacy.matcher import PhraseMatcher
 from spacy.training import Example
 
 from spacy_rehearse import silver as module
+from spacy_rehearse.examples import to_examples
 from spacy_rehearse.findings import Findings
 from spacy_rehearse.mentions import learn_mentions
-from spacy_rehearse.silver import SilverText, to_examples
+from spacy_rehearse.silver import SilverText
 
 NLP = spacy.blank("en")
 TEXT = "Ana Ruiz of Acme Corp likes the Zoomer X"
