@@ -150,6 +150,7 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "distillation-memory-500": (in_place, UNREGULARIZED, memory(500)),
     "distillation-l2sp": (in_place, L2SP),
     "distillation-ewc": (in_place, EWC),
+    "distillation-slow-tok2vec": (in_place, UNREGULARIZED, slow_features),
     "distillation-without-soft": (in_place, UNREGULARIZED, without_soft),
     "joint": (joint,),
 }
