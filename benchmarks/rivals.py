@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy_rehearse.component import Rehearsal
 from spacy_rehearse.distillation import update_softly
 from spacy_rehearse.examples import to_examples
-from spacy_rehearse.rehearse import complete_gold
+from spacy_rehearse.rehearse import as_teacher_sees
 
 
 class NlpRehearse(Rehearsal):
@@ -21,19 +21,14 @@ class NlpRehearse(Rehearsal):
         pipe: Any = self.nlp.get_pipe(self.component)
         pipe._rehearsal_model = copy.deepcopy(pipe.model)
 
-    def update(self, examples, *, drop=0.0, sgd=None, losses=None):
-        session, examples = self._require_session(), list(examples)
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        complete_gold(self.nlp, session, examples)
+    def _rehearse(self, session, examples, drop):
         drawn = session.interleaver.draw(sum(len(eg) for eg in examples))
         silver = to_examples(self.nlp, drawn, unknown=(), mentions=session.mentions)
         pipe: Any = self.nlp.get_pipe(self.component)
         rehearsed: Dict[str, float] = {}
         if silver:
             pipe.rehearse(silver, losses=rehearsed)
-        losses[self.name] += sum(rehearsed.values())
-        return losses
+        return sum(rehearsed.values())
 
 
 class ExtendNER(Rehearsal):
@@ -41,23 +36,22 @@ class ExtendNER(Rehearsal):
     transitions: beside the gold's loss, the teacher's distribution over its actions.
     """
 
-    def update(self, examples, *, drop=0.0, sgd=None, losses=None):
-        session, examples = self._require_session(), list(examples)
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        complete_gold(self.nlp, session, examples)
-        distilled: Dict[str, float] = {self.component: 0.0}
+    def _rehearse(self, session, examples, drop):
+        docs = as_teacher_sees(session.teacher, examples)
+        if docs is None:
+            raise ValueError("student and teacher split the gold differently")
+        losses: Dict[str, float] = {self.component: 0.0}
         update_softly(
             self.nlp.get_pipe(self.component),
             session.teacher.nlp.get_pipe(self.component),
             examples,
-            [session.teacher.nlp.make_doc(eg.reference.text) for eg in examples],
+            docs,
             hard=0.0,
             weight=1.0,
             authority=session.labels,
-            losses=distilled,
+            losses=losses,
         )
-        return losses
+        return losses[self.component]
 
 
 CONFIG = {

@@ -4,7 +4,7 @@ import math
 import sys
 import warnings
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import srsly
 from spacy import util
@@ -236,11 +236,17 @@ class Rehearsal(Pipe):
         self._put_back()
         self._raise_outside()
         self.counts.update(complete_gold(self.nlp, session, examples))
-        n_words = sum(len(eg) for eg in examples)
-        silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
-        losses[self.name] += learn_silver(self.nlp, session, silver, drop)
+        losses[self.name] += self._rehearse(session, examples, drop)
         self._check_losses(losses)
         return losses
+
+    def _rehearse(
+        self, session: Session, examples: Sequence[Example], drop: float
+    ) -> float:
+        """Add the gradient of what is learnt beside completed gold. Its loss."""
+        n_words = sum(len(eg) for eg in examples)
+        silver = session.interleaver.draw(n_words) + session.replay.draw(n_words)
+        return learn_silver(self.nlp, session, silver, drop)
 
     def _check_losses(self, losses: Dict[str, float]) -> None:
         """Raise a ValueError if the training has exploded."""

@@ -93,7 +93,7 @@ def learn_silver(
             verdicts=judge(session.overlaps),
             annotating=session.annotating,
         )
-        docs = _as_teacher_sees(teacher, examples) if session.soft else None
+        docs = as_teacher_sees(teacher, examples) if session.soft else None
         # At random, scores would differ from the teacher's, who drops nothing.
         drop = drop if docs is None else 0.0
         # What nlp.update does first, for the pipes that this one can't do without.
@@ -117,10 +117,16 @@ def learn_silver(
     return losses[component]
 
 
-def _as_teacher_sees(
+def as_teacher_sees(
     teacher: Teacher, examples: Sequence[Example]
 ) -> Optional[List[Doc]]:
-    """The docs for the teacher. None if its tokenizer splits one of them otherwise."""
+    """Make the docs that the teacher's recogniser scores.
+
+    teacher (Teacher): The teacher.
+    examples (Sequence[Example]): The student's examples.
+    RETURNS (Optional[List[Doc]]): The same texts, after the pipes that the teacher's
+        recogniser needs. None if its tokenizer splits one of them otherwise.
+    """
     docs = [teacher.nlp.make_doc(eg.reference.text) for eg in examples]
     for doc, eg in zip(docs, examples, strict=True):
         if [t.idx for t in doc] != [t.idx for t in eg.reference]:
