@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -93,7 +93,7 @@ def learn_silver(
             verdicts=judge(session.overlaps),
             annotating=session.annotating,
         )
-        docs = as_teacher_sees(teacher, examples) if session.soft else None
+        docs = _as_teacher_sees(teacher, examples) if session.soft else None
         # At random, scores would differ from the teacher's, who drops nothing.
         drop = drop if docs is None else 0.0
         # What nlp.update does first, for the pipes that this one can't do without.
@@ -117,24 +117,28 @@ def learn_silver(
     return losses[component]
 
 
-def as_teacher_sees(
+def _as_teacher_sees(
     teacher: Teacher, examples: Sequence[Example]
 ) -> Optional[List[Doc]]:
-    """Make the docs that the teacher's recogniser scores.
-
-    teacher (Teacher): The teacher.
-    examples (Sequence[Example]): The student's examples.
-    RETURNS (Optional[List[Doc]]): The same texts, after the pipes that the teacher's
-        recogniser needs. None if its tokenizer splits one of them otherwise.
-    """
+    """The docs for the teacher. None if its tokenizer splits one of them otherwise."""
     docs = [teacher.nlp.make_doc(eg.reference.text) for eg in examples]
     for doc, eg in zip(docs, examples, strict=True):
         if [t.idx for t in doc] != [t.idx for t in eg.reference]:
             return None
+    return prepared_for(teacher, docs)
+
+
+def prepared_for(teacher: Teacher, docs: Iterable[Doc]) -> List[Doc]:
+    """Run the pipes that the teacher's recogniser needs.
+
+    teacher (Teacher): The teacher.
+    docs (Iterable[Doc]): Docs in its vocab.
+    RETURNS (List[Doc]): The docs, ready to be scored.
+    """
     for name in teacher.pipes[:-1]:
         pipe: Any = teacher.nlp.get_pipe(name)
-        docs = list(pipe.pipe(docs))
-    return docs
+        docs = pipe.pipe(docs)
+    return list(docs)
 
 
 def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> None:
