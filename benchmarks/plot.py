@@ -28,8 +28,10 @@ def plot(results: ResultsT, path: Path) -> None:
     rows.pop("base", None)
     for number, (method, row) in enumerate(rows.items()):
         (x, dx), (y, dy) = (_mean_and_spread(row[key]) for key in (LEARNT, kept))
-        look = {"fmt": MARKERS[number % 7], "color": COLOURS[number % 10]}
-        axes.errorbar(x, y, yerr=dy, xerr=dx, elinewidth=0.6, label=method, **look)
+        shape, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+        axes.errorbar(
+            x, y, dy, dx, fmt=shape, color=colour, elinewidth=0.6, label=method
+        )
     axes.set_xlabel("Learnt: F on the new labels")
     axes.set_ylabel(f"Kept: {kept}")
     axes.grid(alpha=0.3)

@@ -4,14 +4,7 @@ Away from the gold's kind of text an expert sees new labels everywhere. So only 
 of them agree on is taken for true, and what one of them finds, or leans to, is unknown.
 """
 
-from typing import (
-    Any,
-    Collection,
-    Dict,
-    List,
-    NamedTuple,
-    Sequence,
-)
+from typing import Any, Collection, Dict, List, NamedTuple, Sequence
 
 from .distillation import can_distil
 from .expert import Expert
