@@ -1,24 +1,25 @@
-"""A column: new weights for new labels, beside a network that is frozen.
+"""A column: new weights for new labels, on top of a network that is frozen.
 
-Progressive networks (Rusu et al. 2016): beside the token vectors of the base stands a
-small tok2vec of its own, beside its hidden units stand more of them, and only the
-actions of the new labels read these. So old labels keep their scores, on any text,
-while new labels also see what the base sees.
+Progressive networks (Rusu et al. 2016): a small tok2vec of its own reads the token
+vectors of the base beside new embeddings of the words, more hidden units stand beside
+those of the base, and only the actions of the new labels read these. So old labels keep
+their scores, on any text, while new labels build on what the base sees.
 
 Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
 a new label to begin after it. If gold is often so, all actions read the new units.
 
-The result is an ordinary model config: concatenated layers, and a wider hidden layer.
+The result is an ordinary model config: layers of spaCy and Thinc, and a wider hidden
+layer.
 """
 
 import copy
 from functools import partial
-from typing import Any, Callable, Collection, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Collection, Dict, Mapping, Sequence
 
 import numpy
 from spacy.language import Language
 from spacy.util import registry
-from thinc.api import Model
+from thinc.api import Config, Model
 
 from .distillation import action_names
 from .freeze import MovableT, all_of
@@ -26,12 +27,13 @@ from .listeners import has_transformer, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": 48, "depth": 2, "hidden": 24}
+DEFAULT_COLUMN = {"width": 32, "depth": 2, "hidden": 16}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
 PIECES = 2
-CONCATENATE = "concatenate.v1"
+# Names of layers in the config of a column's token vectors.
+INPUTS, COLUMN, BASE, WORDS = "inputs", "column", "base", "words"
 
 
 def can_grow(nlp: Language, component: str) -> bool:
@@ -40,10 +42,8 @@ def can_grow(nlp: Language, component: str) -> bool:
     """
     pipe: Any = nlp.get_pipe(component)
     config = nlp.get_pipe_config(component).get("model", {})
-    return (
-        {"tok2vec", "hidden_width"} <= set(config)
-        and {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
-        and len(_columns(config)) == len(_layers(pipe.model, config))
+    return {"tok2vec", "hidden_width"} <= set(config) and (
+        {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
     )
 
 
@@ -75,19 +75,11 @@ def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str
 
 
 def n_columns(nlp: Language, component: str) -> int:
-    """RETURNS (int): How many columns a pipe has."""
-    return len(_columns(nlp.get_pipe_config(component)["model"])) - 1
-
-
-def _columns(config: Mapping[str, Any]) -> Dict[str, Any]:
-    if config["tok2vec"].get("@layers") == CONCATENATE:
-        return dict(config["tok2vec"]["*"])
-    return {"base": config["tok2vec"]}
-
-
-def _layers(parser: Model, config: Mapping[str, Any]) -> List[Model]:
-    vectors = _token_vectors(parser)
-    return vectors.layers if len(_columns(config)) > 1 else [vectors]
+    """RETURNS (int): How many columns a pipe has, one on top of the other."""
+    tok2vec, n = nlp.get_pipe_config(component)["model"]["tok2vec"], 0
+    while {INPUTS, COLUMN} == set(tok2vec.get("*", ())):
+        tok2vec, n = tok2vec["*"][INPUTS]["*"][BASE], n + 1
+    return n
 
 
 def add_column(
@@ -107,23 +99,20 @@ def add_column(
     labels (Collection[str]): The labels that are to be learnt.
     overlaps (bool): Whether all actions read what is new, so that an old one can step
         back. Then old labels can change.
-    width (int): Width of the column's token vectors.
+    width (int): Width of the column's token vectors, and of its embeddings of words.
     depth (int): Number of convolutional layers that make them.
     hidden (int): Number of new hidden units.
     RETURNS (MovableT): What may move of the parameters that were there before.
     """
     pipe: Any = nlp.get_pipe(component)
-    old, config = pipe.model, nlp._pipe_configs[component]["model"]
+    old = pipe.model
+    config = Config(nlp.config).interpolate()["components"][component]["model"]
     grown = grown_config(config, width=width, depth=depth, hidden=hidden)
     new = registry.resolve({"model": grown})["model"]
-    vectors = _token_vectors(new)
-    movable: Dict[Any, Any] = {}
-    for source, target in zip(_layers(old, config), vectors.layers[:-1], strict=True):
-        target.from_bytes(source.to_bytes())
-        movable.update(all_of(target))
-        _stop_gradients(target)
-    vectors.layers[-1].initialize(X=[nlp.make_doc("A text, with 1 number.")])
-    vectors.set_dim("nO", sum(layer.get_dim("nO") for layer in vectors.layers))
+    n_base, base = _width(old), _frozen_base(old, new)
+    movable: Dict[Any, Any] = dict(all_of(base))
+    _initialize_column(new, n_base, nlp)
+    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_base + 2 * width)
     names = action_names(pipe)
     learnt = numpy.array([label_of(name) in labels for name in names])
     readers = learnt | overlaps
@@ -147,31 +136,71 @@ def grown_config(
     RETURNS (Dict[str, Any]): The new block.
     """
     grown: Dict[str, Any] = copy.deepcopy(dict(config))
-    layers = _columns(grown)
-    layers[f"column{len(layers)}"] = {
-        "@architectures": "spacy.Tok2Vec.v2",
-        "embed": {
-            "@architectures": "spacy.MultiHashEmbed.v2",
-            "width": width,
-            "attrs": list(ATTRS),
-            "rows": list(ROWS),
-            "include_static_vectors": False,
-        },
-        "encode": {
-            "@architectures": "spacy.MaxoutWindowEncoder.v2",
-            "width": width,
-            "window_size": WINDOW,
-            "maxout_pieces": PIECES,
-            "depth": depth,
-        },
+    words = {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": width,
+        "attrs": list(ATTRS),
+        "rows": list(ROWS),
+        "include_static_vectors": False,
     }
-    grown["tok2vec"] = {"@layers": CONCATENATE, "*": layers}
+    mix = {
+        "@layers": "Maxout.v1",
+        "nO": width,
+        "nP": PIECES,
+        "normalize": True,
+        "dropout": 0.0,
+    }
+    encode = {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2",
+        "width": width,
+        "window_size": WINDOW,
+        "maxout_pieces": PIECES,
+        "depth": depth,
+    }
+    # What is read goes on beside what is made of it. It is a layer that does nothing,
+    # but has to be given one.
+    same = {"@layers": "noop.v1", "*": {"unused": {"@layers": "list2array.v1"}}}
+    beside = _layers(
+        "concatenate.v1", same=same, new=_layers("chain.v1", mix=mix, encode=encode)
+    )
+    inputs = _layers("concatenate.v1", **{BASE: grown["tok2vec"], WORDS: words})
+    column = {"@layers": "with_array.v1", "layer": beside, "pad": WINDOW * depth}
+    grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: column})
     grown["hidden_width"] += hidden
     return grown
 
 
+def _layers(combinator: str, **layers: Mapping[str, Any]) -> Dict[str, Any]:
+    return {"@layers": combinator, "*": layers}
+
+
 def _token_vectors(parser: Model) -> Model:
     return parser.get_ref("tok2vec").layers[0]
+
+
+def _width(parser: Model) -> int:
+    """RETURNS (int): Width of the token vectors that a parser reads."""
+    return parser.get_ref("tok2vec").layers[-1].get_dim("nI")
+
+
+def _frozen_base(old: Model, new: Model) -> Model:
+    """RETURNS (Model): The layer of a larger parser that makes the old one's token
+    vectors, with its weights. Nothing goes back through it.
+    """
+    inputs, _ = _token_vectors(new).layers
+    base = inputs.layers[0]
+    base.from_bytes(_token_vectors(old).to_bytes())
+    _stop_gradients(base)
+    return base
+
+
+def _initialize_column(new: Model, n_base: int, nlp: Language) -> None:
+    inputs, column = _token_vectors(new).layers
+    words = inputs.layers[1]
+    words.initialize(X=[nlp.make_doc("A text, with 1 number.")])
+    (beside,) = column.layers
+    n_read = n_base + words.get_dim("nO")
+    beside.layers[1].initialize(X=new.ops.alloc2f(1, n_read))
 
 
 def _stop_gradients(model: Model) -> None:
@@ -195,7 +224,6 @@ def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
     RETURNS (MovableT): What may move.
     """
     linear = new.get_ref("tok2vec").layers[-1]
-    linear.set_dim("nI", _token_vectors(new).get_dim("nO"))
     lower, upper = new.get_ref("lower"), new.get_ref("upper")
     pairs = [(old.get_ref("tok2vec").layers[-1], linear), (old.get_ref("lower"), lower)]
     if new.attrs["has_upper"]:

@@ -5,7 +5,7 @@ import pytest
 import spacy
 from thinc.api import Adam, fix_random_seed
 
-from spacy_rehearse.column import add_column, can_grow, grown_config
+from spacy_rehearse.column import add_column, can_grow, grown_config, n_columns
 from spacy_rehearse.freeze import update_movable
 
 from .util import make_docs, make_texts
@@ -74,17 +74,27 @@ def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
     loaded.update(examples, sgd=loaded.resume_training(), drop=0.1)
 
 
-def test_column_a_second_one_stands_beside_the_first(base):
-    nlp, movable = grown(base)
+@pytest.mark.parametrize("fixture", ["base", "shared_base"])
+def test_column_a_second_one_stands_on_the_first(fixture, request):
+    nlp, movable = grown(request.getfixturevalue(fixture))
     learn(nlp, movable)
     text = ["Mister Ana bought the device Acme"]
     before = scores(nlp, text)
     nlp.get_pipe("ner").add_label("CITY")
     add_column(nlp, "ner", ("CITY",), **COLUMN)
-    layers = nlp.get_pipe_config("ner")["model"]["tok2vec"]["*"]
-    assert list(layers) == ["base", "column1", "column2"]
+    assert n_columns(nlp, "ner") == 2
     after = scores(nlp, text)[:, : before.shape[1]]
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_column_reads_what_the_base_sees(base):
+    """Words that differ only in what the base makes of them differ for the column."""
+    nlp, movable = grown(base)
+    (column,) = nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].layers[1].layers
+    vectors = numpy.zeros((2, column.layers[1].layers[0].get_dim("nI")), dtype="f")
+    vectors[1, 0] = 1.0  # the first value of the base's token vector
+    made = column.layers[1].predict(vectors)
+    assert not numpy.allclose(made[0], made[1])
 
 
 def test_column_frees_the_actions_of_a_label_that_is_corrected(base):
@@ -140,7 +150,7 @@ def test_column_config_is_a_copy():
     config = {"tok2vec": {"@architectures": "spacy.HashEmbedCNN.v2"}, "hidden_width": 9}
     new = grown_config(config, **COLUMN)
     assert config["hidden_width"] == 9 and new["hidden_width"] == 13
-    assert new["tok2vec"]["*"]["base"] == config["tok2vec"]
+    assert new["tok2vec"]["*"]["inputs"]["*"]["base"] == config["tok2vec"]
 
 
 def test_column_only_where_the_layers_are_known(base):

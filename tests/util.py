@@ -88,7 +88,7 @@ maxout_pieces = 2
 use_upper = true
 [components.ner.model.tok2vec]
 @architectures = "spacy.Tok2VecListener.v1"
-width = 32
+width = ${components.tok2vec.model.width}
 """
 
 
@@ -152,7 +152,9 @@ def tag(doc):
 def train_base(config, path, *, labels=("PERSON", "ORG"), n_updates=40, **meta):
     """Train a small pipeline in a few seconds and save it."""
     fix_random_seed(0)
-    nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)
+    nlp = spacy.util.load_model_from_config(
+        Config().from_str(config, interpolate=False), auto_fill=True
+    )
     docs = make_docs(nlp, 150, labels, seed=1)
     examples = [Example(nlp.make_doc(doc.text), tag(doc)) for doc in docs]
     optimizer = nlp.initialize(lambda: examples)
