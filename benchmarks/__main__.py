@@ -49,9 +49,11 @@ def main(
     runs = [(name, seed) for seed in map(int, seeds.split(",")) for name in names]
     for wave in (lambda m: m not in TWO_PIPES, lambda m: m in TWO_PIPES):
         _run_all(suite, [run for run in runs if wave(run[0])], shared, work, workers)
-    results = summarise(read_runs(work / suite / "runs", plan))
     output.mkdir(parents=True, exist_ok=True)
-    (output / f"{suite}.json").write_text(json.dumps(results, indent=2) + "\n")
+    told = output / f"{suite}.json"
+    known = json.loads(told.read_text()) if told.exists() else {}
+    results = summarise(read_runs(work / suite / "runs", plan), known)
+    told.write_text(json.dumps(results, indent=2) + "\n")
     (output / f"{suite}.md").write_text(table(results))
     plot(results, output / f"{suite}.png")
     typer.echo(table(results))

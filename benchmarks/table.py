@@ -61,13 +61,15 @@ def read_runs(folder: Path, plan: Suite) -> List[RunT]:
     return runs
 
 
-def summarise(runs: List[RunT]) -> ResultsT:
+def summarise(runs: List[RunT], known: Optional[ResultsT] = None) -> ResultsT:
     """Gather the values of all seeds.
 
     runs (List[RunT]): The runs.
+    known (Optional[ResultsT]): Earlier results: methods that have no run stay.
     RETURNS (ResultsT): For each method and measure, a value for each seed.
     """
-    return _relate(gather(runs, ORDER, MEASURES))
+    rows = {**(known or {}), **gather(runs, ORDER, MEASURES)}
+    return _relate({name: rows[name] for name in ORDER if name in rows})
 
 
 def _relate(results: ResultsT) -> ResultsT:

@@ -68,6 +68,14 @@ def test_benchmarks_rows_are_compared_with_naive_and_joint():
     assert rows["rehearsal"]["gap closed"] == [pytest.approx(0.75)]
 
 
+def test_benchmarks_earlier_results_stay_beside_new_runs(runs):
+    known = {"joint": {"new F": [0.7]}, "naive": {"new F": [0.1]}}
+    rows = summarise(runs, known)
+    assert rows["joint"]["new F"] == [0.7]
+    assert rows["naive"]["new F"] == [0.9, 0.9]
+    assert list(rows) == ["base", "naive", "joint"]
+
+
 def test_benchmarks_conll_keeps_the_labels_asked_for(tmp_path):
     path = tmp_path / "a.conll"
     path.write_text("Ana\tB-PER\nRuiz\tI-PER\nof\tO\n\nAcme B-ORG\nday Day\n")

@@ -1,0 +1,30 @@
+"""Training on a GPU, where there is one, as a user starts it."""
+
+import subprocess
+import sys
+
+import pytest
+import spacy
+from thinc.compat import has_cupy_gpu
+
+from .util import entities_f, quick_config
+
+EWC = {"ewc": {"@misc": "spacy-rehearse.EWC.v1", "strength": 10.0, "n_texts": 20}}
+IN_PLACE = {
+    "components__rehearsal__regularizers": EWC,
+    "initialize__components__rehearsal__column": None,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_cupy_gpu, reason="no GPU that CuPy can use")
+@pytest.mark.parametrize("settings", [{}, IN_PLACE], ids=["column", "in place, EWC"])
+def test_gpu_learns_and_keeps_and_the_result_loads_on_a_cpu(
+    base, corpus, workdir, settings
+):
+    quick_config(base, corpus, workdir / "config.cfg", **settings)
+    command = "spacy train config.cfg --output out --gpu-id 0".split()
+    subprocess.run([sys.executable, "-m", *command], check=True)
+    student, old = spacy.load(workdir / "out" / "model-best"), ("PERSON", "ORG")
+    assert entities_f(student, ("GADGET",)) > 0.5
+    assert entities_f(student, old) > entities_f(spacy.load(base), old) - 0.05
