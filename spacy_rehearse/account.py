@@ -4,6 +4,7 @@ from hashlib import sha256
 from typing import Any, Dict, List, Sequence
 
 from .about import __version__
+from .expert import miss_most
 from .gold import Gold
 from .heldout import Split
 from .session import Session
@@ -64,6 +65,12 @@ def summarise(
     if session.experts:
         scores = [f"{100 * expert.score.fscore:.0f}" for expert in session.experts]
         lines.append(f"Experts: F {' and '.join(scores)} on held-out gold")
+        if miss_most(session.experts):
+            lean = session.experts[0].lean
+            lines.append(
+                f"They miss most of it: what they lean to (by {lean:g}) is no `O` in "
+                f"silver, and the margin is {session.margin:g}"
+            )
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]
         lines.append(f"Experts, right against the teacher: {', '.join(shares)}")

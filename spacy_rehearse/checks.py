@@ -16,6 +16,7 @@ FACTORY = "rehearsal"
 MOST_EXPERT = {"n_experts": 5, "max_passes": 1000, "lean": 20}
 MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
 LEAST = {"lean": 0}  # of the others, 1
+MAY_BE_NULL = {"lean": ", or null for what fits the gold"}
 MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
@@ -23,7 +24,7 @@ MOST_MISALIGNED = 0.05  # share of the teacher's entities
 def check_settings(
     ratio: float,
     soft: float,
-    margin: float,
+    margin: Optional[float],
     heldout: float,
     expert: Optional[Mapping[str, Any]],
     column: Optional[Mapping[str, int]],
@@ -39,10 +40,11 @@ def check_settings(
             f"[components.rehearsal] soft is {soft}: the weight of distillation can't "
             "be negative (0 turns it off)"
         )
-    if not 0 <= margin <= MOST_MARGIN:
+    if margin is not None and not 0 <= margin <= MOST_MARGIN:
         raise ValueError(
             f"[components.rehearsal] margin is {margin}: expected 0 (none) to "
-            f"{MOST_MARGIN:g}, in units of the recogniser's scores"
+            f"{MOST_MARGIN:g}, in units of the recogniser's scores, or null for what "
+            "fits the gold"
         )
     if not 0 < heldout < 1:
         raise ValueError(
@@ -99,11 +101,13 @@ def _check_block(
         wrong = sorted(set(settings) - set(most)) or sorted(settings)
         raise ValueError(f"{where} holds {wrong}: expected {sorted(most)}; {without}")
     for key, limit in most.items():
+        if key in MAY_BE_NULL and settings[key] is None:
+            continue
         least = LEAST.get(key, 1)
         if not least <= settings[key] <= limit:
             raise ValueError(
-                f"{where} {key} is {settings[key]}: expected {least} to {limit}; "
-                f"{without}"
+                f"{where} {key} is {settings[key]}: expected {least} to {limit}"
+                f"{MAY_BE_NULL.get(key, '')}; {without}"
             )
 
 

@@ -34,7 +34,7 @@ DEFAULT_CONFIG = """
 component = "ner"
 ratio = 3.0
 soft = 1.0
-margin = 0.0
+margin = null
 
 [rehearsal.regularizers]
 """
@@ -51,7 +51,7 @@ def make_rehearsal(
     component: str,
     ratio: float,
     soft: float,
-    margin: float,
+    margin: Optional[float],
     regularizers: Dict[str, Any],  # RegularizerT: spaCy checks blocks unresolved
 ) -> "Rehearsal":
     """Create the rehearsal component. It loads nothing: `initialize` does the work.
@@ -61,8 +61,9 @@ def make_rehearsal(
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
-    margin (float): By how much the score of `O` is raised while new labels learn, so
-        that they win over it more often when it is over.
+    margin (Optional[float]): By how much the score of `O` is raised while new labels
+        learn, so that they win over it more often when it is over. None to raise it
+        where experts miss most of the gold that is held out from them.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """
@@ -90,7 +91,8 @@ class Rehearsal(Pipe):
     component (str): The name of the entity recogniser that learns.
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
-    margin (float): By how much the score of `O` is raised while new labels learn.
+    margin (Optional[float]): By how much the score of `O` is raised while new labels
+        learn. None to raise it where gold is scarce.
     regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
     """
 
@@ -104,7 +106,7 @@ class Rehearsal(Pipe):
         component: str = "ner",
         ratio: float = 3.0,
         soft: float = 1.0,
-        margin: float = 0.0,
+        margin: Optional[float] = None,
         regularizers: Optional[Dict[str, RegularizerT]] = None,
     ) -> None:
         self.nlp: Any = nlp  # None only in a worker process
@@ -169,7 +171,8 @@ class Rehearsal(Pipe):
         expert (Optional[Dict[str, Any]]): `n_experts` copies of the teacher learn the
             gold alone, in at most `max_passes` passes, and find the new labels in the
             pool. What they would find if the new labels' scores were higher by `lean`
-            is missing there. None for no expert.
+            is missing there; `lean` None for as much as fits the gold. None for no
+            expert.
         column (Optional[Dict[str, int]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`,
             and `hidden` units; the base's weights are frozen. None to let all weights

@@ -7,6 +7,7 @@ everywhere. So there are several, each with another fold of the gold held out.
 """
 
 import random
+from statistics import mean
 from typing import (
     Any,
     Callable,
@@ -16,6 +17,7 @@ from typing import (
     List,
     Mapping,
     NamedTuple,
+    Optional,
     Sequence,
     Tuple,
 )
@@ -28,12 +30,14 @@ from thinc.api import Adam, Optimizer
 
 from .listeners import only_listener, upstream_of
 from .parameters import KeyT, Parameter, parameters
+from .recipe import LEAN
 from .scorer import entity_prf
 
-DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": 0.0}
+DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": None}
 FOLD = 0.2  # share of the gold that an expert is stopped by
 PATIENCE = 2  # passes without a better score on it
 BATCH_WORDS = 500
+FINDS_MOST = 0.5  # recall on it: below, gold is too scarce for what it teaches
 FEWEST_STEPS = 10  # in what counts as a pass, for very small gold
 
 
@@ -115,7 +119,7 @@ def train_experts(
     max_passes: int,
     learn_rate: float,
     seed: int,
-    lean: float = 0.0,
+    lean: Optional[float] = None,
 ) -> List[Expert]:
     """Train experts, each with another fold of the gold held out.
 
@@ -127,7 +131,8 @@ def train_experts(
     max_passes (int): The most passes over the gold.
     learn_rate (float): The learning rate.
     seed (int): Seed of folds and order.
-    lean (float): By how much they raise new labels' scores to find what may be one.
+    lean (Optional[float]): By how much they raise new labels' scores to find what may
+        be one. If None, by LEAN if they miss most of the gold that is held out.
     RETURNS (List[Expert]): The experts. None if the gold is a single text.
     """
     experts = []
@@ -143,8 +148,18 @@ def train_experts(
             learn_rate=learn_rate,
             seed=seed + number,
         )
-        experts.append(expert._replace(lean=lean))
-    return experts
+        experts.append(expert)
+    if lean is None:
+        lean = LEAN if miss_most(experts) else 0.0
+    return [expert._replace(lean=lean) for expert in experts]
+
+
+def miss_most(experts: Sequence[Expert]) -> bool:
+    """RETURNS (bool): Whether experts miss most of the gold that is held out from them,
+    as they do where it is scarce.
+    """
+    recalls = [expert.score.recall for expert in experts]
+    return bool(recalls) and mean(recalls) < FINDS_MOST
 
 
 def split_folds(

@@ -91,7 +91,7 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
             rate,
             "new weights can't harm old ones" if grows else "it moves old weights",
         ),
-        ("margin", str(settings["margin"]), size if settings["margin"] else NONE),
+        ("margin", _told(settings["margin"]), _for_scarce(settings["margin"])),
         ("expert", str(given["expert"]), size if given["expert"] else NONE),
         ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
     ]
@@ -99,6 +99,17 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         names = ", ".join(settings["regularizers"])
         rows.append(("regularizers", names, "what the method holds old weights by"))
     return rows
+
+
+def _told(setting: Any) -> str:
+    """A setting as the config has it."""
+    return "null" if setting is None else str(setting)
+
+
+def _for_scarce(margin: Any) -> str:
+    if margin is None:
+        return "1.5 if experts miss most of the gold held out from them, else 0"
+    return "yours" if margin else NONE
 
 
 def _rate(optimizer: Mapping[str, Any]) -> str:

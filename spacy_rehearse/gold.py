@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import (
     Callable,
+    Collection,
     Iterable,
     List,
     Mapping,
@@ -218,13 +219,13 @@ def _sentence_starts(example: Example) -> Set[int]:
 def share_hidden(
     examples: Sequence[Example],
     taught: Mapping[str, Sequence[Entity]],
-    labels: Sequence[str],
+    labels: Collection[str],
 ) -> float:
     """Measure how often the base's entities hide the new ones.
 
     examples (Sequence[Example]): The gold.
     taught (Mapping[str, Sequence[Entity]]): The teacher's entities by gold text.
-    labels (Sequence[str]): The new labels.
+    labels (Collection[str]): The new labels.
     RETURNS (float): Share of the new entities that begin inside an entity of the
         teacher's, after its start: the recogniser can't begin them if it began that.
     """

@@ -1,19 +1,27 @@
 """A complete training config for a given base pipeline."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from spacy.language import Language
+from spacy.training import Example
 from spacy.util import CONFIG_SECTION_ORDER
+from spacy.vocab import Vocab
 from thinc.api import Config
 
 from . import recipe
 from .column import DEFAULT_COLUMN, can_grow
-from .gold import resolve_labels
+from .gold import read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
-from .teacher import check_recogniser, load_pipeline
+from .teacher import (
+    check_recogniser,
+    load_pipeline,
+    predict_entities,
+    required_pipes,
+)
 
+LOOKED_AT = 500  # gold texts, to see how often the base's entities hide the new ones
 # By whether there is rehearsal.
 LOGGERS = {
     True: "spacy-rehearse.ConsoleLogger.v1",
@@ -56,6 +64,7 @@ def make_config(
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
     fits = can_grow(nlp, component) and not has_transformer(nlp, component)
     grow = rehearse and column and fits
+    hidden = _share_hidden(nlp, component, train, gold.labels)
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
@@ -63,7 +72,7 @@ def make_config(
         "nlp": _nlp_section(nlp, names),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
-        "training": _training(nlp, component, gold, rehearse, grow),
+        "training": _training(nlp, component, gold, rehearse, grow, hidden),
         "initialize": _initialize(nlp, labels, pool, gold, grow),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.
@@ -71,6 +80,17 @@ def make_config(
     for key, section in config.items():
         filled[key] = {**filled.get(key, {}), **section}
     return filled
+
+
+def _share_hidden(
+    nlp: Language, component: str, train: Path, labels: Collection[str]
+) -> float:
+    """How many of the new entities the base's hide, in the first texts of the gold."""
+    docs = read_docs(train, Vocab())[:LOOKED_AT]
+    pipes = required_pipes(nlp, component)
+    texts = [doc.text for doc in docs]
+    taught = dict(zip(texts, predict_entities(nlp, pipes, texts), strict=True))
+    return share_hidden([Example(doc, doc) for doc in docs], taught, labels)
 
 
 def _paths(base, train, dev, pool) -> Dict[str, Any]:
@@ -103,7 +123,7 @@ def _components(
             "component": component,
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
-            "margin": recipe.margin(gold) if grow else 0.0,
+            "margin": None if grow else 0.0,
             "regularizers": {} if grow else recipe.regularizers(gold),
         }
     for name in nlp.component_names:
@@ -145,9 +165,14 @@ def _corpus(name: str) -> Dict[str, Any]:
 
 
 def _training(
-    nlp: Language, component: str, gold: recipe.GoldSize, rehearse: bool, grow: bool
+    nlp: Language,
+    component: str,
+    gold: recipe.GoldSize,
+    rehearse: bool,
+    grow: bool,
+    hidden: float,
 ) -> Dict[str, Any]:
-    length = recipe.training_length(gold.n_words)
+    length = recipe.training_length(gold.n_words, hidden)
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
     if has_transformer(nlp, component):
         rate = recipe.TRANSFORMER_LEARN_RATE

@@ -14,7 +14,7 @@ from .account import about_training, summarise
 from .cache import SilverCache
 from .column import add_column, why_no_column
 from .distillation import can_distil
-from .expert import DEFAULT_EXPERT, Expert, train_experts
+from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
 from .fisher import weigh
 from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels, share_hidden
@@ -26,7 +26,13 @@ from .memory import Memory, round_key, without_round
 from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import has_weights_of, weights_digest
-from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
+from .recipe import (
+    HIDDEN,
+    LEARN_RATE,
+    MARGIN,
+    SCARCE_ENTITIES,
+    TRANSFORMER_LEARN_RATE,
+)
 from .regularizers import Start, remember_start
 from .replay import as_silver, replayed_forever
 from .rounds import open_memory, save_round
@@ -35,7 +41,6 @@ from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
 from .teacher import Entity, Teacher, load_teacher, required_pipes
 
-HIDDEN = 0.05  # share of the gold from which on old labels have to step back
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 
@@ -127,7 +132,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         overlaps=count_overlaps(experts, labels, labelled.gold),
         # Where old scores can't move, there is nothing to distil.
         soft=_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
-        margin=0.0 if moves else how.margin,
+        margin=0.0 if moves else _margin(how, inputs, experts),
         upstream=inputs.upstream,
         frozen=inputs.frozen,
         annotating=tuple(x for x in needed if x in inputs.annotating),
@@ -243,6 +248,15 @@ def _remember(inputs: Inputs, labelled: Labelled) -> List[SilverText]:
     return as_silver(kept, inputs.teacher, inputs.labels)
 
 
+def _margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
+    """The user's margin, or the one that fits the gold: none, unless it is scarce."""
+    if how.margin is not None:
+        return how.margin
+    n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
+    scarce = miss_most(experts) if experts else n_entities < SCARCE_ENTITIES
+    return MARGIN if scarce else 0.0
+
+
 def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
     """The weight of distillation, or 0 where there are no scores to distil."""
     if weight and not can_distil(pipe):
@@ -264,9 +278,13 @@ def _describe(
     n_replayed: int,
 ) -> None:
     """Tell what the session is made of: for the pipeline's meta, and to the user."""
-    kept = ("component", "ratio", "heldout", "expert")
+    kept = ("component", "ratio", "heldout")
+    expert = dict(how.expert) if how.expert else None
+    if expert and session.experts:
+        expert["lean"] = session.experts[0].lean
     settings = {
         **{key: getattr(how, key) for key in kept},
+        "expert": expert,
         "soft": session.soft,
         "margin": session.margin,
         "column": how.column if session.movable else None,

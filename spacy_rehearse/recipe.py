@@ -16,6 +16,8 @@ SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
+HIDDEN = 0.05  # share of the gold from which on old labels have to step back
+FEWEST_STEPS_HIDDEN = 400  # that takes longer; a label that is learnt alone likes fewer
 EXPERT_WORDS = 150_000  # of gold, again and again
 EVALUATIONS = 10  # during the training
 PATIENCE = 0.4  # share of the training without a better checkpoint
@@ -29,8 +31,9 @@ WARMUP_STEPS = 50
 # back to the start, help there. Where there are more, the pull costs the new label.
 SCARCE_ENTITIES = 500
 PULL = 10.0  # strength of L2-SP
-LEAN = 6.0  # the experts miss most then, too: what they may have missed is no `O`
-MARGIN = 1.5  # new labels are found more often; where gold is plenty, they only flood
+# Where experts miss most of the gold held out from them:
+LEAN = 6.0  # what they may have missed is no `O`
+MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
 
 
 class GoldSize(NamedTuple):
@@ -67,14 +70,16 @@ def measure_gold(path: Path) -> GoldSize:
     return GoldSize(len(docs), sum(len(doc) for doc in docs), labels)
 
 
-def training_length(n_words: int) -> Dict[str, int]:
+def training_length(n_words: int, hidden: float = 0.0) -> Dict[str, int]:
     """Choose how long to train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
+    hidden (float): Share of the new entities that the base's entities hide.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
     """
     steps = EPOCHS * math.ceil(n_words / GOLD_WORDS)
-    steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
+    fewest = FEWEST_STEPS if hidden < HIDDEN else FEWEST_STEPS_HIDDEN
+    steps = min(max(steps, fewest), MOST_STEPS)
     frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
     steps = frequency * math.ceil(steps / frequency)
     return {
@@ -92,8 +97,7 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
         stop before, when held-out gold is at its best.
     """
     passes = round(EXPERT_WORDS / gold.n_words)
-    lean = LEAN if gold.is_scarce else 0.0
-    return {"n_experts": 2, "max_passes": min(max(passes, 3), 12), "lean": lean}
+    return {"n_experts": 2, "max_passes": min(max(passes, 3), 12), "lean": None}
 
 
 def dropout(gold: GoldSize) -> float:
@@ -103,15 +107,6 @@ def dropout(gold: GoldSize) -> float:
     RETURNS (float): The rate. Distillation on silver goes without.
     """
     return 0.2 if gold.is_scarce else 0.1
-
-
-def margin(gold: GoldSize) -> float:
-    """Choose the margin, by the size of the gold.
-
-    gold (GoldSize): The gold, with the new labels only.
-    RETURNS (float): By how much the score of `O` is raised while new labels learn.
-    """
-    return MARGIN if gold.is_scarce else 0.0
 
 
 def regularizers(gold: GoldSize) -> Dict[str, Any]:

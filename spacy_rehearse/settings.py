@@ -14,7 +14,8 @@ class Settings(NamedTuple):
     component (str): The pipe that learns. The new labels are added to it.
     ratio (float): Silver words per gold word.
     soft (float): Weight of distillation, 0 for none.
-    margin (float): By how much the score of `O` is raised while new labels learn.
+    margin (Optional[float]): By how much the score of `O` is raised while new labels
+        learn. None to raise it where experts miss most of the gold.
     teacher (str): Package name or path of the original pipeline.
     pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
@@ -32,7 +33,7 @@ class Settings(NamedTuple):
     component: str
     ratio: float
     soft: float
-    margin: float
+    margin: Optional[float]
     teacher: str
     pool: PoolT
     labels: Optional[Sequence[str]]

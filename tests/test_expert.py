@@ -1,4 +1,5 @@
 import random
+from functools import partial
 
 import numpy
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 
 from spacy_rehearse import findings as module
-from spacy_rehearse.expert import Expert, split_folds, train_experts
+from spacy_rehearse.expert import Expert, miss_most, split_folds, train_experts
 from spacy_rehearse.findings import Findings, count, find
 
 from .util import make_docs, make_texts
@@ -130,6 +131,26 @@ def test_expert_that_leans_doubts_what_it_would_miss(experts):
     doubts = [count(x, [()] * 60)["doubtful"] for x in (upright, findings)]
     assert doubts[1] > doubts[0]
     assert before == after
+
+
+@pytest.mark.parametrize(
+    "recalls, scarce",
+    [((0.2, 0.3), True), ((0.7, 0.6), False), ((0.0, 0.99), True), ((), False)],
+)
+def test_expert_gold_is_scarce_where_they_miss_most_of_it(recalls, scarce):
+    scores = [PRFScore(tp=round(100 * r), fn=round(100 - 100 * r)) for r in recalls]
+    assert miss_most([Expert(None, (), score, 1) for score in scores]) == scarce
+
+
+def test_expert_leans_by_itself_only_where_it_misses_most(base, gold):
+    load = partial(spacy.load, base)
+    settings = {**SETTINGS, "max_passes": 1, "n_experts": 1}
+    lean = {}
+    for rate in (1e-6, 0.01):
+        given = {**settings, "learn_rate": rate}
+        (expert,) = train_experts(load, ["ner"], gold, ("GADGET",), **given)
+        lean[expert.score.recall < 0.5] = expert.lean
+    assert lean == {True: 6.0, False: 0.0}
 
 
 def test_expert_counts_what_the_teacher_contests():

@@ -6,7 +6,7 @@ import spacy
 from spacy.cli.debug_data import debug_data
 from spacy.util import load_config
 
-from spacy_rehearse import recipe
+from spacy_rehearse import init_config, recipe
 from spacy_rehearse.cli._comments import with_comments
 from spacy_rehearse.init_config import make_config
 
@@ -85,6 +85,16 @@ def test_init_config_component_that_the_base_lacks(base, corpus):
         config_for(base, corpus, component="entities")
 
 
+def test_init_config_trains_longer_where_the_base_hides_the_new_label(
+    shared_base, corpus, monkeypatch
+):
+    steps = []
+    for share in (0.0, 0.2):
+        monkeypatch.setattr(init_config, "share_hidden", lambda *args, x=share: x)
+        steps.append(config_for(shared_base, corpus)["training"]["max_steps"])
+    assert steps == [recipe.FEWEST_STEPS, recipe.FEWEST_STEPS_HIDDEN]
+
+
 @pytest.mark.parametrize("n_words", [100, 5_000, 60_000, 10**8])
 def test_init_config_training_length_grows_with_the_gold(n_words):
     length = recipe.training_length(n_words)
@@ -124,4 +134,3 @@ def test_init_config_little_gold_is_held_back(
     assert recipe.expert_settings(gold)["max_passes"] == passes
     assert recipe.dropout(gold) == dropout
     assert ("l2sp" in recipe.regularizers(gold)) == pulled
-    assert (recipe.margin(gold) > 0) == (recipe.expert_settings(gold)["lean"] > 0)

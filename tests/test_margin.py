@@ -5,14 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.training import Corpus
 
+from spacy_rehearse import prepare
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.layers import output_layer
 from spacy_rehearse.margin import label_of, raise_scores
+from spacy_rehearse.recipe import LEAN, MARGIN
 
 from .test_component import initialized, loop
 from .util import make_docs
 
+COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 NER = spacy.blank("en").add_pipe("ner")
 for label in ("OLD", "NEW"):
     NER.add_label(label)
@@ -42,7 +45,7 @@ def with_margin(base, corpus, margin, **settings):
     return nlp, examples
 
 
-@pytest.mark.parametrize("column", [None, {"width": 16, "depth": 1, "hidden": 8}])
+@pytest.mark.parametrize("column", [None, COLUMN])
 def test_margin_is_there_while_gradients_come_in_and_gone_afterwards(
     base, corpus, column
 ):
@@ -110,7 +113,7 @@ def test_margin_averages_have_none_where_an_update_is_interrupted(base, corpus):
 
 
 def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
-    for column in (None, {"width": 16, "depth": 1, "hidden": 8}):
+    for column in (None, COLUMN):
         nlp = spacy.load(base)
         rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": 2.0})
         rehearsal.initialize(
@@ -124,3 +127,22 @@ def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
         )
         assert rehearsal.session.margin == (2.0 if column else 0.0)
         assert ("margin is left out" in capfd.readouterr().err) == (not column)
+
+
+@pytest.mark.parametrize("misses", [True, False])
+def test_margin_is_there_by_itself_only_where_experts_miss_most(
+    base, corpus, monkeypatch, misses
+):
+    monkeypatch.setattr(prepare, "miss_most", lambda experts: misses)
+    expert = {"n_experts": 1, "max_passes": 1, "lean": None}
+    nlp, _ = initialized(base, corpus, expert=expert, column=COLUMN)
+    rehearsal = nlp.get_pipe("rehearsal")
+    assert rehearsal.margin is None
+    assert rehearsal.session.margin == (MARGIN if misses else 0.0)
+    assert rehearsal.session.about["settings"]["margin"] == rehearsal.session.margin
+    assert rehearsal.session.about["settings"]["expert"]["lean"] in (0.0, LEAN)
+
+
+def test_margin_without_experts_is_there_where_there_are_few_entities(base, corpus):
+    nlp, _ = initialized(base, corpus, expert=None, column=COLUMN)
+    assert nlp.get_pipe("rehearsal").session.margin == MARGIN

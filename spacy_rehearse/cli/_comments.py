@@ -22,7 +22,8 @@ COMMENTS = {
     ],
     "margin =": [
         "`O` scores so much higher while new labels learn, so that they win over it more",
-        "often afterwards. Where gold is scarce, they would miss most without.",
+        "often afterwards. null: 1.5 if the experts miss most of the gold that is held",
+        "out from them, or else 0.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
