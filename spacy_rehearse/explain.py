@@ -60,8 +60,8 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
     RETURNS (List[Tuple[str, str, str]]): Settings, their values, and why.
     """
     labels = ", ".join(f"{label} {n}" for label, n in gold.labels.most_common())
-    amount = "scarce" if gold.is_scarce else "plenty"
-    size = f"gold is {amount}: {gold.labels.total():,} new entities"
+    amount = "few" if gold.has_few else "many"
+    size = f"gold marks {amount} entities: {gold.labels.total():,}"
     training = config["training"]
     rows = [
         ("gold", f"{gold.n_docs:,} texts", labels),

@@ -27,10 +27,10 @@ from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import has_weights_of, weights_digest
 from .recipe import (
+    FEW_ENTITIES,
     HIDDEN,
     LEARN_RATE,
     MARGIN,
-    SCARCE_ENTITIES,
     TRANSFORMER_LEARN_RATE,
 )
 from .regularizers import Start, remember_start
@@ -253,7 +253,7 @@ def _margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
     if how.margin is not None:
         return how.margin
     n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
-    scarce = miss_most(experts) if experts else n_entities < SCARCE_ENTITIES
+    scarce = miss_most(experts) if experts else n_entities < FEW_ENTITIES
     return MARGIN if scarce else 0.0
 
 

@@ -29,7 +29,7 @@ TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
 # Few entities are learnt by heart before they are understood: more dropout, and a pull
 # back to the start, help there. Where there are more, the pull costs the new label.
-SCARCE_ENTITIES = 500
+FEW_ENTITIES = 500
 PULL = 10.0  # strength of L2-SP
 # Where experts miss most of the gold held out from them:
 LEAN = 6.0  # what they may have missed is no `O`
@@ -49,9 +49,9 @@ class GoldSize(NamedTuple):
     labels: Counter
 
     @property
-    def is_scarce(self) -> bool:
-        """Whether a recogniser that learns from it misses most."""
-        return self.labels.total() < SCARCE_ENTITIES
+    def has_few(self) -> bool:
+        """Whether its entities are so few that they are learnt by heart."""
+        return self.labels.total() < FEW_ENTITIES
 
     def only(self, labels: Iterable[str]) -> "GoldSize":
         """RETURNS (GoldSize): The same, without the entities of other labels."""
@@ -106,7 +106,7 @@ def dropout(gold: GoldSize) -> float:
     gold (GoldSize): The gold, with the new labels only.
     RETURNS (float): The rate. Distillation on silver goes without.
     """
-    return 0.2 if gold.is_scarce else 0.1
+    return 0.2 if gold.has_few else 0.1
 
 
 def regularizers(gold: GoldSize) -> Dict[str, Any]:
@@ -115,7 +115,7 @@ def regularizers(gold: GoldSize) -> Dict[str, Any]:
     gold (GoldSize): The gold, with the new labels only.
     RETURNS (Dict[str, Any]): The block. It may be empty.
     """
-    if not gold.is_scarce:
+    if not gold.has_few:
         return {}
     return {"l2sp": {"@misc": "spacy-rehearse.L2SP.v1", "strength": PULL}}
 

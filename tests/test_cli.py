@@ -263,7 +263,10 @@ def test_cli_init_config_dry_run_explains_and_writes_nothing(
     told = " ".join(done.stdout.split())
     for words in ("pipes: tok2vec, tagger, ner", "embeddings: tok2vec", "GADGET"):
         assert words in told
-    assert "gold is scarce" in told and "margin: null 1.5 if experts miss most" in told
+    assert (
+        "gold marks few entities: 28" in told
+        and "margin: null 1.5 if experts miss most" in told
+    )
 
 
 def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
