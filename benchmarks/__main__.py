@@ -43,7 +43,7 @@ def main(
     plan = SUITES[suite](shared.resolve(), (work / suite).resolve())
     names = methods.split(",") if methods else ["base", *METHODS, *TWO_PIPES]
     if not all((step.folder / "joint.spacy").exists() for step in plan.steps):
-        names = [name for name in names if name != "joint"]
+        names = [name for name in names if not name.startswith("joint")]
     if len(plan.steps) > 1:
         names = [name for name in names if name not in TWO_PIPES]
     runs = [(name, seed) for seed in map(int, seeds.split(",")) for name in names]

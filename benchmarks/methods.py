@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Callable, Dict, Sequence
 
+import spacy
+from spacy.tokens import DocBin
 from thinc.api import Config
 
+from spacy_rehearse.completion import complete
 from spacy_rehearse.init_config import make_config
 from spacy_rehearse.methods import (
     EWC,
@@ -19,9 +22,11 @@ from spacy_rehearse.methods import (
     without_averages,
     without_expert,
     without_margin,
+    without_renaming,
     without_silver,
     without_soft,
 )
+from spacy_rehearse.teacher import predict_entities
 
 from .suites import Step
 
@@ -56,6 +61,23 @@ def naive(base: Path, step: Step) -> Config:
 
 def joint(base: Path, step: Step) -> Config:
     train, dev = step.folder / "joint.spacy", step.folder / "joint_dev.spacy"
+    return make_config(str(base), train=train, dev=dev, pool=None, labels=step.labels)
+
+
+def joint_completed(base: Path, step: Step) -> Config:
+    """Joint training without people's annotation of old labels in the gold's texts."""
+    nlp = spacy.load(base)
+    gold, every = (
+        list(DocBin().from_disk(step.folder / f"{name}.spacy").get_docs(nlp.vocab))
+        for name in ("train", "joint")
+    )
+    found = predict_entities(nlp, nlp.pipe_names, [doc.text for doc in gold])
+    for doc, entities in zip(gold, found, strict=True):
+        complete(doc, entities, step.labels)
+    earlier = every[: -len(gold)]  # suites.py writes the gold last
+    train = step.folder / f"joint-{base.parent.name}.spacy"
+    DocBin(docs=earlier + gold).to_disk(train)
+    dev = step.folder / "joint_dev.spacy"
     return make_config(str(base), train=train, dev=dev, pool=None, labels=step.labels)
 
 
@@ -144,6 +166,7 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "rehearsal-without-silver": (rehearsed, without_expert, without_silver),
     "rehearsal-without-averages": (rehearsed, without_averages),
     "rehearsal-without-margin": (rehearsed, without_margin),
+    "rehearsal-without-renaming": (rehearsed, without_renaming),
     "rehearsal-without-lean": (rehearsed, without_lean),
     "distillation": (in_place, UNREGULARIZED),
     "distillation-memory-100": (in_place, UNREGULARIZED, memory(100)),
@@ -153,6 +176,7 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "distillation-slow-tok2vec": (in_place, UNREGULARIZED, slow_features),
     "distillation-without-soft": (in_place, UNREGULARIZED, without_soft),
     "joint": (joint,),
+    "joint-completed": (joint_completed,),
 }
 # Made of the naive run's pipeline and the base, without training.
 TWO_PIPES = ("two-pipes-base-first", "two-pipes-expert-first")

@@ -65,6 +65,7 @@ CONFIG = {
     "ratio": 1.0,
     "soft": 0.0,
     "margin": 0.0,
+    "rename": 0.0,
     "regularizers": {},
 }
 
@@ -80,6 +81,7 @@ def register(factory: str, rival: Type[Rehearsal]) -> None:
         ratio: float,
         soft: float,
         margin: float,
+        rename: float,
         regularizers: Dict[str, Any],
     ) -> Rehearsal:
         return rival(
@@ -89,6 +91,7 @@ def register(factory: str, rival: Type[Rehearsal]) -> None:
             ratio=ratio,
             soft=soft,
             margin=margin,
+            rename=rename,
             regularizers=regularizers,
         )
 

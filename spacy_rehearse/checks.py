@@ -25,6 +25,7 @@ def check_settings(
     ratio: float,
     soft: float,
     margin: Optional[float],
+    rename: Optional[float],
     heldout: float,
     expert: Optional[Mapping[str, Any]],
     column: Optional[Mapping[str, int]],
@@ -45,6 +46,11 @@ def check_settings(
             f"[components.rehearsal] margin is {margin}: expected 0 (none) to "
             f"{MOST_MARGIN:g}, in units of the recogniser's scores, or null for what "
             "fits the gold"
+        )
+    if rename is not None and not 0 <= rename <= 1:
+        raise ValueError(
+            f"[components.rehearsal] rename is {rename}: it is a share of the new "
+            "labels' entities, 0 (none) to 1, or null for what fits the gold"
         )
     if not 0 < heldout < 1:
         raise ValueError(

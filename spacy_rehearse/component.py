@@ -4,7 +4,17 @@ import math
 import sys
 import warnings
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import srsly
 from spacy import util
@@ -35,6 +45,7 @@ component = "ner"
 ratio = 3.0
 soft = 1.0
 margin = null
+rename = null
 
 [rehearsal.regularizers]
 """
@@ -52,6 +63,7 @@ def make_rehearsal(
     ratio: float,
     soft: float,
     margin: Optional[float],
+    rename: Optional[float],
     regularizers: Dict[str, Any],  # RegularizerT: spaCy checks blocks unresolved
 ) -> "Rehearsal":
     """Create the rehearsal component. It loads nothing: `initialize` does the work.
@@ -64,6 +76,9 @@ def make_rehearsal(
     margin (Optional[float]): By how much the score of `O` is raised while new labels
         learn, so that they win over it more often when it is over. None to raise it
         where experts miss most of the gold that is held out from them.
+    rename (Optional[float]): Share of the new labels' entities in the gold that are
+        learnt under a made-up name. None for half, beside a column, where most names
+        occur once.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """
@@ -74,6 +89,7 @@ def make_rehearsal(
         ratio=ratio,
         soft=soft,
         margin=margin,
+        rename=rename,
         regularizers=regularizers,
     )
 
@@ -93,6 +109,8 @@ class Rehearsal(Pipe):
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
     margin (Optional[float]): By how much the score of `O` is raised while new labels
         learn. None to raise it where gold is scarce.
+    rename (Optional[float]): Share of the new labels' entities that are learnt under a
+        made-up name. None for what fits the gold.
     regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
     """
 
@@ -107,6 +125,7 @@ class Rehearsal(Pipe):
         ratio: float = 3.0,
         soft: float = 1.0,
         margin: Optional[float] = None,
+        rename: Optional[float] = None,
         regularizers: Optional[Dict[str, RegularizerT]] = None,
     ) -> None:
         self.nlp: Any = nlp  # None only in a worker process
@@ -115,6 +134,7 @@ class Rehearsal(Pipe):
         self.ratio = ratio
         self.soft = soft
         self.margin = margin
+        self.rename = rename
         self.regularizers = dict(regularizers or {})
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
@@ -127,6 +147,7 @@ class Rehearsal(Pipe):
         self.unsaved_score = False
         self._compared = self._warned = False
         self._bias: Any = None  # of scores, without and with the margin
+        self._renamed: List[Tuple[Example, Doc, Doc]] = []  # and what they were
         self._losses: Optional[Dict[str, float]] = None
 
     @property
@@ -191,6 +212,7 @@ class Rehearsal(Pipe):
             ratio=self.ratio,
             soft=self.soft,
             margin=self.margin,
+            rename=self.rename,
             teacher=teacher,
             pool=pool,
             labels=labels,
@@ -205,7 +227,7 @@ class Rehearsal(Pipe):
             ),
         )
         self.session = prepare(self.nlp, get_examples, how)
-        self._compared, self._bias = False, None
+        self._compared, self._bias, self._renamed = False, None, []
         for line in self.session.summary:
             tell(line)
 
@@ -240,6 +262,7 @@ class Rehearsal(Pipe):
         self._raise_outside()
         self.counts.update(complete_gold(self.nlp, session, examples))
         losses[self.name] += self._rehearse(session, examples, drop)
+        self._rename(session, examples)
         self._check_losses(losses)
         return losses
 
@@ -289,7 +312,12 @@ class Rehearsal(Pipe):
                 update_movable(self.nlp.get_pipe(name).model, sgd, movable)
 
     def settle(self) -> None:
-        """Let scores be what they are when nothing is learnt: see margin.py."""
+        """Let scores and gold be what they are when nothing is learnt: see margin.py
+        and renaming.py.
+        """
+        for eg, predicted, reference in self._renamed:
+            eg.predicted, eg.reference = predicted, reference
+        self._renamed = []
         if self._bias is not None:
             pipe = self.nlp.get_pipe(self.component)
             before, raised = self._bias
@@ -297,6 +325,13 @@ class Rehearsal(Pipe):
             if (get_bias(pipe) == raised).all():
                 set_bias(pipe, before)
                 self._bias = None
+
+    def _rename(self, session: Session, examples: Sequence[Example]) -> None:
+        """Show the recogniser, after this component, some names as made-up ones."""
+        for eg in examples if session.renamer else ():
+            if renamed := session.renamer(eg):  # type: ignore[misc]
+                self._renamed.append((eg, eg.predicted, eg.reference))
+                eg.predicted, eg.reference = renamed
 
     def _raise_outside(self) -> None:
         margin = self._require_session().margin
@@ -372,7 +407,7 @@ class Rehearsal(Pipe):
         return self._load(srsly.read_json(util.ensure_path(path) / "cfg"))
 
     def _cfg(self) -> Dict[str, Any]:
-        keys = ("component", "ratio", "soft", "margin")
+        keys = ("component", "ratio", "soft", "margin", "rename")
         return {key: getattr(self, key) for key in keys}
 
     def _load(self, cfg: Dict[str, Any]) -> "Rehearsal":

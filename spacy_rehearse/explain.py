@@ -92,6 +92,7 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
             "new weights can't harm old ones" if grows else "it moves old weights",
         ),
         ("margin", _told(settings["margin"]), _for_scarce(settings["margin"])),
+        ("rename", _told(settings["rename"]), _for_new_names(settings["rename"])),
         ("expert", str(given["expert"]), size if given["expert"] else NONE),
         ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
     ]
@@ -110,6 +111,12 @@ def _for_scarce(margin: Any) -> str:
     if margin is None:
         return "1.5 if experts miss most of the gold held out from them, else 0"
     return "yours" if margin else NONE
+
+
+def _for_new_names(rename: Any) -> str:
+    if rename is None:
+        return "half of them if most names occur once in the gold, else 0"
+    return "yours" if rename else NONE
 
 
 def _rate(optimizer: Mapping[str, Any]) -> str:

@@ -124,6 +124,7 @@ def _components(
             "ratio": recipe.RATIO,
             "soft": recipe.SOFT,
             "margin": None if grow else 0.0,
+            "rename": None if grow else 0.0,
             "regularizers": {} if grow else recipe.regularizers(gold),
         }
     for name in nlp.component_names:

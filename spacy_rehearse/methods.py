@@ -53,6 +53,10 @@ def without_margin(config: Config) -> None:
     _component(config)["margin"] = 0.0
 
 
+def without_renaming(config: Config) -> None:
+    _component(config)["rename"] = 0.0
+
+
 def without_silver(config: Config) -> None:
     _component(config)["ratio"] = 0.0
 
@@ -70,6 +74,7 @@ def textbook(config: Config) -> None:
     without_expert(config)
     without_soft(config)
     without_margin(config)
+    without_renaming(config)
     _component(config).update(ratio=1.0, regularizers={})
 
 

@@ -5,7 +5,7 @@ import warnings
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 
@@ -31,9 +31,12 @@ from .recipe import (
     HIDDEN,
     LEARN_RATE,
     MARGIN,
+    MOSTLY_NEW,
+    RENAMED,
     TRANSFORMER_LEARN_RATE,
 )
 from .regularizers import Start, remember_start
+from .renaming import Renamer, share_of_new_names
 from .replay import as_silver, replayed_forever
 from .rounds import open_memory, save_round
 from .session import Session
@@ -133,6 +136,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         # Where old scores can't move, there is nothing to distil.
         soft=_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
         margin=0.0 if moves else _margin(how, inputs, experts),
+        renamer=_renamer(nlp, how, inputs, bool(movable)),
         upstream=inputs.upstream,
         frozen=inputs.frozen,
         annotating=tuple(x for x in needed if x in inputs.annotating),
@@ -150,7 +154,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     if how.memory is not None:
         docs = [eg.reference for eg in inputs.gold.examples]
         save_round(inputs.memory, docs, labelled.gold, teacher, labels, how.memory)
-    _describe(session, how, inputs, labelled, hidden, len(remembered))
+    _describe(nlp, session, how, inputs, labelled, hidden, len(remembered))
     return session
 
 
@@ -159,7 +163,13 @@ def _read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> In
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     checks.check_settings(
-        how.ratio, how.soft, how.margin, how.heldout, how.expert, how.column
+        how.ratio,
+        how.soft,
+        how.margin,
+        how.rename,
+        how.heldout,
+        how.expert,
+        how.column,
     )
     checks.check_memory(how.memory)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
@@ -257,6 +267,33 @@ def _margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
     return MARGIN if scarce else 0.0
 
 
+def _renamer(
+    nlp: Language, how: Settings, inputs: Inputs, has_column: bool
+) -> Optional[Renamer]:
+    """What makes up names, as often as the user says, or as fits the gold."""
+    docs = [eg.reference for eg in inputs.gold.examples]
+    if how.rename is None:
+        new = share_of_new_names(docs, inputs.labels)
+        share = RENAMED if has_column and new >= MOSTLY_NEW else 0.0
+    else:
+        share = how.rename
+    if not share or _others_that_learn(nlp, how, inputs):
+        return None
+    # The student's vocab is saved, the teacher's is not.
+    vocab = inputs.teacher.nlp.vocab
+    return Renamer(docs, inputs.labels, share, vocab, random.Random(inputs.seed))
+
+
+def _others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:
+    """RETURNS (List[str]): Pipes whose annotation would go with the names."""
+    ours = (how.name, how.component, *inputs.upstream, *inputs.frozen)
+    return [
+        name
+        for name, pipe in nlp.pipeline
+        if getattr(pipe, "is_trainable", False) and name not in ours
+    ]
+
+
 def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
     """The weight of distillation, or 0 where there are no scores to distil."""
     if weight and not can_distil(pipe):
@@ -270,6 +307,7 @@ def _soft(pipe: Any, teacher: Teacher, weight: float) -> float:
 
 
 def _describe(
+    nlp: Language,
     session: Session,
     how: Settings,
     inputs: Inputs,
@@ -287,6 +325,7 @@ def _describe(
         "expert": expert,
         "soft": session.soft,
         "margin": session.margin,
+        "rename": session.renamer.share if session.renamer else 0.0,
         "column": how.column if session.movable else None,
         "seed": inputs.seed,
         "replayed": n_replayed,
@@ -296,12 +335,17 @@ def _describe(
     session.about = about_training(session, *silver, settings)
     session.summary = [
         *summarise(session, *silver, inputs.gold),
-        *_explain(session, how, inputs, hidden, n_replayed),
+        *_explain(nlp, session, how, inputs, hidden, n_replayed),
     ]
 
 
 def _explain(
-    session: Session, how: Settings, inputs: Inputs, hidden: float, n_replayed: int
+    nlp: Language,
+    session: Session,
+    how: Settings,
+    inputs: Inputs,
+    hidden: float,
+    n_replayed: int,
 ) -> List[str]:
     """Tell what is done otherwise than the settings say, and why."""
     lines = []
@@ -311,6 +355,18 @@ def _explain(
         lines.append(
             f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
             "labels learn to step back there, held by distillation elsewhere"
+        )
+    if session.renamer:
+        docs = [eg.reference for eg in inputs.gold.examples]
+        new = share_of_new_names(docs, inputs.labels)
+        lines.append(
+            f"{new:.0%} of the new entities' names occur once in the gold: "
+            f"each time, {session.renamer.share:.0%} get a made-up one"
+        )
+    elif how.rename:
+        lines.append(
+            "No names are made up: "
+            f"{', '.join(_others_that_learn(nlp, how, inputs))} would learn them"
         )
     if how.column is not None and inputs.no_column:
         lines.append(f"No column is added: {inputs.no_column}")

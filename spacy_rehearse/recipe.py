@@ -35,6 +35,10 @@ PULL = 10.0  # strength of L2-SP
 LEAN = 6.0  # what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
 
+# Where most names occur once, most are new to the pipeline (renaming.py).
+MOSTLY_NEW = 0.5  # share of them; below, names are worth to be learnt by heart
+RENAMED = 0.5  # share of the entities with a made-up name, each time
+
 
 class GoldSize(NamedTuple):
     """How much gold there is.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from spacy.matcher import PhraseMatcher
 
@@ -11,6 +11,7 @@ from .freeze import KeyT, MovableT
 from .interleave import Interleaver
 from .overlap import OverlapsT
 from .regularizers import Start
+from .renaming import Renamer
 from .silver import SilverText
 from .teacher import Entity, Teacher, predict_entities
 
@@ -32,6 +33,7 @@ class Session:
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
     margin (float): By how much the score of `O` is raised while new labels learn.
+    renamer (Optional[Renamer]): Makes up names for the gold. None for no new names.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
@@ -56,6 +58,7 @@ class Session:
     overlaps: OverlapsT
     soft: float
     margin: float
+    renamer: Optional[Renamer]
     upstream: List[str]
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]

@@ -16,6 +16,8 @@ class Settings(NamedTuple):
     soft (float): Weight of distillation, 0 for none.
     margin (Optional[float]): By how much the score of `O` is raised while new labels
         learn. None to raise it where experts miss most of the gold.
+    rename (Optional[float]): Share of the new labels' entities that are learnt under
+        a made-up name. None for what fits the gold.
     teacher (str): Package name or path of the original pipeline.
     pool (Callable[[Language], Iterator[str]]): The raw text. Called twice.
     labels (Optional[Sequence[str]]): Labels on which the gold is the authority.
@@ -34,6 +36,7 @@ class Settings(NamedTuple):
     ratio: float
     soft: float
     margin: Optional[float]
+    rename: Optional[float]
     teacher: str
     pool: PoolT
     labels: Optional[Sequence[str]]

@@ -25,6 +25,10 @@ COMMENTS = {
         "often afterwards. null: 1.5 if the experts miss most of the gold that is held",
         "out from them, or else 0.",
     ],
+    "rename =": [
+        "Share of the gold's new entities that are learnt under a made-up name. null: 0.5",
+        "if most names occur once in the gold, and most to come are new, or else 0.",
+    ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
     ],

@@ -136,6 +136,7 @@ def _check_settings(config: Config) -> None:
         rehearsal.ratio,
         rehearsal.soft,
         rehearsal.margin,
+        rehearsal.rename,
         settings["heldout"],
         settings["expert"],
         settings["column"],

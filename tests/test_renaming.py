@@ -1,0 +1,240 @@
+import random
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.recipe import RENAMED
+from spacy_rehearse.renaming import Renamer, share_of_new_names
+
+from .test_component import initialized
+from .util import make_docs
+
+COLUMN = {"width": 16, "depth": 1, "hidden": 8}
+LABELS = ("GADGET",)
+
+
+def gold(*names):
+    nlp = spacy.blank("en")
+    words = [word for name in names for word in ("the", *name.split())]
+    doc = Doc(nlp.vocab, words=words)
+    starts = [i + 1 for i, word in enumerate(words) if word == "the"]
+    ends = [i - 1 for i in starts[1:]] + [len(doc)]
+    doc.set_ents(
+        [
+            spacy.tokens.Span(doc, start, end, "GADGET")
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    )
+    return doc
+
+
+def renamer(share=1.0, docs=None, seed=0):
+    docs = docs or make_docs(spacy.blank("en"), 20, LABELS, seed=1)
+    vocab = spacy.blank("en").vocab
+    return Renamer(docs, LABELS, share, vocab, random.Random(seed))
+
+
+@pytest.mark.parametrize(
+    "names, share",
+    [
+        (("Alpha", "Beta One"), 1.0),
+        (("Alpha", "alpha", "Beta", "Gamma"), 0.5),  # Beta and Gamma of four
+        (("Alpha", "Alpha"), 0.0),
+        ((), 0.0),
+    ],
+)
+def test_renaming_new_names_are_as_likely_as_names_that_occur_once(names, share):
+    docs = [gold(*names)] if names else []
+    assert share_of_new_names(docs, LABELS) == share
+    assert share_of_new_names(docs, ("OTHER",)) == 0
+
+
+RENAMER = renamer()
+shapes = st.text(st.characters(codec="utf8", exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(word=shapes, seed=st.integers(0, 99))
+def test_renaming_makes_up_words_of_the_same_shape(word, seed):
+    RENAMER.rng.seed(seed)
+    made_up = RENAMER.make_up(word)
+    assert len(made_up) == len(word)
+    for old, new in zip(word, made_up, strict=True):
+        same_kind = (old.isupper(), old.isdigit()) == (new.isupper(), new.isdigit())
+        assert new == old or (old.isalnum() and same_kind)
+    if len(word) > 5:
+        assert made_up[-3:] == word[-3:]
+
+
+def test_renaming_takes_its_letters_from_the_golds_names():
+    doc = gold("Альфа", "Бета")
+    made_up = renamer(docs=[doc]).make_up("Гамма")
+    assert set(made_up) <= set("АльфаБета" + "мма")
+
+
+def test_renaming_changes_names_of_new_labels_and_nothing_else():
+    nlp = spacy.blank("en")
+    docs = make_docs(nlp, 20, ("PERSON", "GADGET"), seed=1)
+    rename = renamer(docs=docs)
+    n_renamed = 0
+    for doc in docs:
+        doc.set_ents(list(doc.ents), missing=[doc[:1]], default="unmodified")
+        example = Example(nlp.make_doc(doc.text), doc)
+        words = [token.text for token in doc]
+        renamed = rename(example)
+        assert [token.text for token in example.reference] == words
+        named = {t.i for ent in doc.ents if ent.label_ in LABELS for t in ent}
+        assert bool(renamed) == bool(named)
+        if renamed is None:
+            continue
+        n_renamed += 1
+        for new in renamed:
+            assert [t.text for t in new if t.i not in named] == [
+                word for i, word in enumerate(words) if i not in named
+            ]
+        told = [(t.ent_iob, t.ent_type_, t.whitespace_) for t in doc]
+        given = [(t.ent_iob, t.ent_type_, t.whitespace_) for t in renamed.reference]
+        assert given == told and not renamed.predicted.ents
+        assert renamed.predicted.text == renamed.reference.text != doc.text
+        assert "PERSON" in nlp.vocab.strings
+    assert n_renamed
+
+
+def test_renaming_draws_a_share_of_the_entities():
+    docs = make_docs(spacy.blank("en"), 300, LABELS, seed=1)
+    examples = [Example(spacy.blank("en").make_doc(doc.text), doc) for doc in docs]
+    for share in (0.0, 0.3, 1.0):
+        rename = renamer(share, docs)
+        drawn = sum(rename(eg) is not None for eg in examples)
+        named = sum(bool(doc.ents) for doc in docs)
+        assert drawn == pytest.approx(share * named, abs=0.1 * named)
+
+
+def test_renaming_leaves_docs_alone_that_are_split_differently():
+    nlp = spacy.blank("en")
+    doc = gold("Zoom-er X")
+    predicted = Doc(nlp.vocab, words=["the", "Zoom", "-", "er", "X"])
+    assert renamer()(Example(predicted, doc)) is None
+
+
+def prepared(base, corpus, rename, column=COLUMN, **others):
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"rename": rename})
+    for name in others:
+        nlp.add_pipe(name).add_label("X")
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        teacher=str(base),
+        pool=create_raw_text_v1(corpus / "pool.jsonl"),
+        cache=None,
+        expert=None,
+        column=column,
+    )
+    return nlp, examples
+
+
+def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(
+    base, corpus, monkeypatch
+):
+    nlp, examples = prepared(base, corpus, 1.0)
+    batch = examples[:8]
+    texts = [eg.reference.text for eg in batch]
+    ner, seen = nlp.get_pipe("ner"), []
+    update = type(ner).update
+
+    def spy(self, examples, **settings):
+        seen.append([(eg.predicted.text, eg.reference.text) for eg in examples])
+        return update(self, examples, **settings)
+
+    nlp.get_pipe("rehearsal").session.interleaver.ratio = 0.0
+    monkeypatch.setattr(nlp, "_components", list(nlp._components))
+    i = nlp.component_names.index("ner")
+    nlp._components[i] = ("ner", _Spy(ner, spy))
+    for _ in range(2):  # the second time from the gold's own names again
+        nlp.update(batch, sgd=False)
+    (first, second) = seen
+    assert all(x == y for x, y in first)
+    assert [y for _, y in first] != texts != [y for _, y in second] != first
+    nlp.get_pipe("rehearsal").settle()
+    assert [eg.reference.text for eg in batch] == texts
+    assert [eg.predicted.text for eg in batch] == texts
+
+
+class _Spy:
+    """A pipe that tells what it is given to learn."""
+
+    def __init__(self, pipe, update):
+        self._pipe = pipe
+        self._update = update
+
+    def __getattr__(self, name):
+        return getattr(self._pipe, name)
+
+    def update(self, examples, **settings):
+        return self._update(self._pipe, examples, **settings)
+
+
+def test_renaming_leaves_no_made_up_word_in_the_vocab(base, corpus):
+    nlp, examples = prepared(base, corpus, 1.0)
+    nlp.update(examples, sgd=False)
+    before = set(nlp.vocab.strings)
+    for _ in range(3):
+        nlp.update(examples, sgd=False)
+        shown = {t.text for eg in examples for t in eg.reference}
+        assert shown - before  # some were made up
+    assert set(nlp.vocab.strings) == before
+
+
+@pytest.mark.parametrize("n_times, renames", [(1, True), (3, False)])
+def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
+    base, corpus, n_times, renames
+):
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"] * n_times
+    docs = [gold(*names[i : i + 2]) for i in range(0, len(names) - 1, 2)]
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        teacher=str(base),
+        pool=create_raw_text_v1(corpus / "pool.jsonl"),
+        cache=None,
+        expert=None,
+        column=COLUMN,
+    )
+    session = rehearsal.session
+    assert (session.renamer is not None) == renames
+    told = session.about["settings"]["rename"]
+    assert told == (RENAMED if renames else 0.0)
+    assert any("made-up" in line for line in session.summary) == renames
+
+
+def test_renaming_is_not_there_by_itself_without_a_column(base, corpus):
+    nlp, _ = prepared(base, corpus, None, column=None)
+    assert nlp.get_pipe("rehearsal").session.renamer is None
+
+
+def test_renaming_is_left_out_where_another_pipe_would_learn_it(base, corpus):
+    nlp, _ = prepared(base, corpus, 0.5, tagger=True)
+    session = nlp.get_pipe("rehearsal").session
+    assert session.renamer is None
+    assert any("No names are made up: tagger" in line for line in session.summary)
+
+
+@pytest.mark.parametrize("rename", [-0.1, 1.5])
+def test_renaming_out_of_range_is_refused(base, corpus, rename):
+    with pytest.raises(ValueError, match=rf"rename is {rename}: it is a share"):
+        prepared(base, corpus, rename)
+
+
+def test_renaming_settings_of_earlier_configs_go_on(base, corpus):
+    nlp, _ = initialized(base, corpus)
+    assert nlp.get_pipe("rehearsal").rename is None
