@@ -104,7 +104,7 @@ class Renamer:
 
     def _another(self, char: str) -> str:
         kind = _kind(char)
-        return self.rng.choice(self._letters.get(kind, [char]))
+        return self.rng.choice(self._letters.get(kind, [char])) if kind else char
 
     def _with_words(self, doc: Doc, words: List[str]) -> Doc:
         spaces = [bool(token.whitespace_) for token in doc]

@@ -18,8 +18,8 @@ COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 LABELS = ("GADGET",)
 
 
-def gold(*names):
-    nlp = spacy.blank("en")
+def gold(*names, nlp=None):
+    nlp = nlp or spacy.blank("en")
     words = [word for name in names for word in ("the", *name.split())]
     doc = Doc(nlp.vocab, words=words)
     starts = [i + 1 for i, word in enumerate(words) if word == "the"]
@@ -199,7 +199,7 @@ def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     nlp = spacy.load(base)
     rehearsal = nlp.add_pipe("rehearsal", first=True)
     names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"] * n_times
-    docs = [gold(*names[i : i + 2]) for i in range(0, len(names) - 1, 2)]
+    docs = [gold(*names[i : i + 2], nlp=nlp) for i in range(0, len(names) - 1, 2)]
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     rehearsal.initialize(
         lambda: examples,
