@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Sequence
 
 from .about import __version__
 from .expert import miss_most
+from .findings import RELIABLE
 from .gold import Gold
 from .heldout import Split
 from .session import Session
@@ -70,6 +71,11 @@ def summarise(
             lines.append(
                 f"They miss most of it: what they lean to (by {lean:g}) is no `O` in "
                 f"silver, and the margin is {session.margin:g}"
+            )
+        elif session.expected_precision < RELIABLE:
+            lines.append(
+                "They would find hardly more in the pool than they get wrong in gold: "
+                "what the teacher says there counts"
             )
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]

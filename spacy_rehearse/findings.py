@@ -83,6 +83,29 @@ def find_alone(
     ]
 
 
+def expected_precision(
+    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
+) -> float:
+    """Estimate how much of what experts find in the pool is right.
+
+    They err at least as often there, word for word, as in the gold that was held out
+    from them. So where they find little, most of it is wrong.
+
+    experts (Sequence[Expert]): The experts, at least one.
+    texts (Sequence[str]): A sample of the pool.
+    labels (Collection[str]): The new labels.
+    RETURNS (float): 1 - errors / findings, per word, and 0 if they find no more than
+        that.
+    """
+    findings = errors = 0.0
+    for expert in experts:
+        n_words = sum(len(expert.nlp.make_doc(text)) for text in texts)
+        n_found = sum(map(len, find_alone(expert, texts, labels)))
+        findings += n_found / max(n_words, 1)
+        errors += expert.score.fp / max(sum(map(len, expert.heldout)), 1)
+    return max(0.0, 1 - errors / findings) if findings else 0.0
+
+
 def count(
     findings: Sequence[Findings], entities: Sequence[Sequence[Entity]]
 ) -> Dict[str, int]:

@@ -15,6 +15,7 @@ from .cache import SilverCache
 from .column import add_column, why_no_column
 from .distillation import can_distil
 from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
+from .findings import RELIABLE, expected_precision
 from .fisher import weigh
 from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, Gold, read_gold, resolve_labels, share_hidden
@@ -44,6 +45,7 @@ from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
 from .teacher import Entity, Teacher, load_teacher, required_pipes
 
+N_ASKED = 500  # texts of the pool that experts are tried on
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 
@@ -112,7 +114,8 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     silver = shuffled_forever(labelled.split.training, read, random.Random(seed))
     remembered = _remember(inputs, labelled)
     replay = replayed_forever(remembered, random.Random(seed))
-    if experts:
+    precision = _expected_precision(experts, labelled, read, inputs)
+    if experts and (precision >= RELIABLE or miss_most(experts)):
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
@@ -132,6 +135,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         gold_entities=labelled.gold,
         mentions=learn_mentions(inputs.gold.examples, labels, nlp),
         experts=experts,
+        expected_precision=precision,
         overlaps=count_overlaps(experts, labels, labelled.gold),
         # Where old scores can't move, there is nothing to distil.
         soft=_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
@@ -249,6 +253,20 @@ def _train_experts(inputs: Inputs, how: Settings) -> List[Expert]:
         seed=inputs.seed,
         **{**DEFAULT_EXPERT, **how.expert},
     )
+
+
+def _expected_precision(
+    experts: Sequence[Expert],
+    labelled: Labelled,
+    read: Callable[[Shard], List[SilverText]],
+    inputs: Inputs,
+) -> float:
+    """How much of what experts find in the pool will be right, by a sample of it."""
+    if not experts:
+        return 0.0
+    rng = random.Random(inputs.seed)
+    sample = islice(shuffled_forever(labelled.split.training, read, rng), N_ASKED)
+    return expected_precision(experts, [x.text for x in sample], inputs.labels)
 
 
 def _remember(inputs: Inputs, labelled: Labelled) -> List[SilverText]:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 
 from spacy_rehearse import findings as module
+from spacy_rehearse import prepare
 from spacy_rehearse.expert import Expert, miss_most, split_folds, train_experts
-from spacy_rehearse.findings import Findings, count, find
+from spacy_rehearse.findings import Findings, count, expected_precision, find
 
+from .test_component import initialized
 from .util import make_docs, make_texts
 
 SETTINGS = {"n_experts": 2, "max_passes": 6, "learn_rate": 0.005, "seed": 0}
@@ -177,3 +179,33 @@ def test_expert_rng_is_its_own(base, gold):
     state = random.getstate()
     split_folds(gold, 0, 0)
     assert random.getstate() == state
+
+
+@pytest.mark.parametrize(
+    "n_found, precision",
+    [(0, 0.0), (1, 0.0), (2, 0.0), (4, 0.5), (20, 0.9)],  # in 100 words: errs in 2
+)
+def test_expert_that_finds_little_in_the_pool_is_expected_to_err(
+    monkeypatch, n_found, precision
+):
+    nlp = spacy.blank("en")
+    words = " ".join(["word"] * 100)
+    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A] * n_found])
+    expert = Expert(nlp, (), score(8, 1), 1, [nlp.make_doc(words[:249])])  # 50 words
+    told = expected_precision([expert] * 2, [words], ("GADGET",))
+    assert told == pytest.approx(precision)
+
+
+@pytest.mark.parametrize("misses", [True, False])
+def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
+    base, corpus, monkeypatch, misses
+):
+    monkeypatch.setattr(prepare, "miss_most", lambda experts: misses)
+    asked = []
+    monkeypatch.setattr(prepare, "ask_experts", lambda x, *_: asked.append(1) or x)
+    for precision in (0.2, 0.8):
+        monkeypatch.setattr(prepare, "expected_precision", lambda *_, p=precision: p)
+        asked.clear()
+        nlp, _ = initialized(base, corpus, expert={"n_experts": 1, "max_passes": 1})
+        assert bool(asked) == (misses or precision > 0.5)
+        assert nlp.get_pipe("rehearsal").session.expected_precision == precision
