@@ -18,10 +18,10 @@ COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 LABELS = ("GADGET",)
 
 
-def gold(*names, nlp=None):
-    nlp = nlp or spacy.blank("en")
+def gold(*names, vocab=None):
+    vocab = vocab or spacy.blank("en").vocab
     words = [word for name in names for word in ("the", *name.split())]
-    doc = Doc(nlp.vocab, words=words)
+    doc = Doc(vocab, words=words)
     starts = [i + 1 for i, word in enumerate(words) if word == "the"]
     ends = [i - 1 for i in starts[1:]] + [len(doc)]
     doc.set_ents(
@@ -122,12 +122,17 @@ def test_renaming_leaves_docs_alone_that_are_split_differently():
     assert renamer()(Example(predicted, doc)) is None
 
 
-def prepared(base, corpus, rename, column=COLUMN, **others):
+def prepared(base, corpus, rename, column=COLUMN, names=(), others=()):
     nlp = spacy.load(base)
     rehearsal = nlp.add_pipe("rehearsal", first=True, config={"rename": rename})
     for name in others:
         nlp.add_pipe(name).add_label("X")
     examples = list(Corpus(corpus / "train.spacy")(nlp))
+    if names:
+        docs = [
+            gold(*pair, vocab=nlp.vocab) for pair in zip(names, names[1:], strict=False)
+        ][::2]
+        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     rehearsal.initialize(
         lambda: examples,
         nlp=nlp,
@@ -140,26 +145,16 @@ def prepared(base, corpus, rename, column=COLUMN, **others):
     return nlp, examples
 
 
-def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(
-    base, corpus, monkeypatch
-):
+def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(base, corpus):
     nlp, examples = prepared(base, corpus, 1.0)
     batch = examples[:8]
     texts = [eg.reference.text for eg in batch]
-    ner, seen = nlp.get_pipe("ner"), []
-    update = type(ner).update
-
-    def spy(self, examples, **settings):
-        seen.append([(eg.predicted.text, eg.reference.text) for eg in examples])
-        return update(self, examples, **settings)
-
+    spy = Spy(nlp.get_pipe("ner"))
+    nlp._components[nlp.component_names.index("ner")] = ("ner", spy)
     nlp.get_pipe("rehearsal").session.interleaver.ratio = 0.0
-    monkeypatch.setattr(nlp, "_components", list(nlp._components))
-    i = nlp.component_names.index("ner")
-    nlp._components[i] = ("ner", _Spy(ner, spy))
     for _ in range(2):  # the second time from the gold's own names again
         nlp.update(batch, sgd=False)
-    (first, second) = seen
+    first, second = spy.seen
     assert all(x == y for x, y in first)
     assert [y for _, y in first] != texts != [y for _, y in second] != first
     nlp.get_pipe("rehearsal").settle()
@@ -167,18 +162,19 @@ def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(
     assert [eg.predicted.text for eg in batch] == texts
 
 
-class _Spy:
-    """A pipe that tells what it is given to learn."""
+class Spy:
+    """A pipe that remembers what it is given to learn."""
 
-    def __init__(self, pipe, update):
-        self._pipe = pipe
-        self._update = update
+    def __init__(self, learner):
+        self.learner = learner
+        self.seen = []
 
     def __getattr__(self, name):
-        return getattr(self._pipe, name)
+        return getattr(self.learner, name)
 
     def update(self, examples, **settings):
-        return self._update(self._pipe, examples, **settings)
+        self.seen.append([(eg.predicted.text, eg.reference.text) for eg in examples])
+        return self.learner.update(examples, **settings)
 
 
 def test_renaming_leaves_no_made_up_word_in_the_vocab(base, corpus):
@@ -196,21 +192,9 @@ def test_renaming_leaves_no_made_up_word_in_the_vocab(base, corpus):
 def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     base, corpus, n_times, renames
 ):
-    nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
     names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"] * n_times
-    docs = [gold(*names[i : i + 2], nlp=nlp) for i in range(0, len(names) - 1, 2)]
-    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-        expert=None,
-        column=COLUMN,
-    )
-    session = rehearsal.session
+    nlp, _ = prepared(base, corpus, None, names=names)
+    session = nlp.get_pipe("rehearsal").session
     assert (session.renamer is not None) == renames
     told = session.about["settings"]["rename"]
     assert told == (RENAMED if renames else 0.0)
@@ -223,7 +207,7 @@ def test_renaming_is_not_there_by_itself_without_a_column(base, corpus):
 
 
 def test_renaming_is_left_out_where_another_pipe_would_learn_it(base, corpus):
-    nlp, _ = prepared(base, corpus, 0.5, tagger=True)
+    nlp, _ = prepared(base, corpus, 0.5, others=["tagger"])
     session = nlp.get_pipe("rehearsal").session
     assert session.renamer is None
     assert any("No names are made up: tagger" in line for line in session.summary)
