@@ -4,12 +4,12 @@ Away from the gold's kind of text an expert sees new labels everywhere. So only 
 of them agree on is taken for true, and what one of them finds, or leans to, is unknown.
 """
 
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence
+from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
 
 from .distillation import can_distil
 from .expert import Expert
 from .margin import get_bias, label_of, raise_scores, set_bias
-from .teacher import Entity, predict_entities
+from .teacher import Entity, predict_entities, zone
 
 RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain
 
@@ -39,10 +39,11 @@ def find(
     labels (Collection[str]): The new labels.
     RETURNS (List[Findings]): What they agree on in each text, and what not.
     """
-    answers = [list(map(set, find_alone(expert, texts, labels))) for expert in experts]
-    leaning = [
-        list(map(set, find_leaning(expert, texts, labels))) for expert in experts
-    ]
+    answers, leaning = [], []
+    for expert in experts:
+        upright, leant = find_twice(expert, texts, labels)
+        answers.append(list(map(set, upright)))
+        leaning.append(list(map(set, leant)))
     reliable = all(expert.score.precision >= RELIABLE for expert in experts)
     findings = []
     for sets, more in zip(
@@ -54,23 +55,39 @@ def find(
     return findings
 
 
-def find_leaning(
+def find_twice(
     expert: Expert, texts: Sequence[str], labels: Collection[str]
-) -> List[List[Entity]]:
-    """RETURNS (List[List[Entity]]): What an expert would call by a new label if it
-    leaned towards them. Where gold is scarce it misses most, and says `O` for it.
+) -> Tuple[List[List[Entity]], List[List[Entity]]]:
+    """Ask an expert as it is, and leaning towards the new labels. Where gold is scarce
+    it misses most of them, and says `O` for it.
+
+    expert (Expert): The expert.
+    texts (Sequence[str]): The texts.
+    labels (Collection[str]): The new labels.
+    RETURNS (Tuple[List[List[Entity]], List[List[Entity]]]): What it calls by a new
+        label, and what it would. The latter is empty if it does not lean.
     """
-    if not expert.lean:
-        return [[] for _ in texts]
-    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1])
+    pipe: Any = expert.nlp.get_pipe(expert.pipes[-1]) if expert.lean else None
     if not can_distil(pipe):
-        return [[] for _ in texts]
-    bias = get_bias(pipe)
-    raise_scores(pipe, lambda action: label_of(action) in labels, expert.lean)
-    try:
-        return find_alone(expert, texts, labels)
-    finally:
-        set_bias(pipe, bias)
+        return find_alone(expert, texts, labels), [[] for _ in texts]
+    bias, layer = get_bias(pipe), pipe.model.get_ref("tok2vec")
+    forward, vectors = layer._func, []
+
+    def recorded(*args, **kwargs):
+        vectors.append(forward(*args, **kwargs))
+        return vectors[-1]
+
+    # Most of the time goes into token vectors. They are the same, in the same batches.
+    with zone(expert.nlp):
+        try:
+            layer._func = recorded
+            upright = find_alone(expert, texts, labels)
+            layer._func = lambda *args, **kwargs: vectors.pop(0)
+            raise_scores(pipe, lambda action: label_of(action) in labels, expert.lean)
+            return upright, find_alone(expert, texts, labels)
+        finally:
+            layer._func = forward
+            set_bias(pipe, bias)
 
 
 def find_alone(

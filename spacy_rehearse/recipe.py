@@ -18,7 +18,7 @@ EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 HIDDEN = 0.05  # share of the gold from which on old labels have to step back
 FEWEST_STEPS_HIDDEN = 800  # that takes longer; a label that is learnt alone likes fewer
-EXPERT_WORDS = 150_000  # of gold, again and again
+EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 PATIENCE = 0.4  # share of the training without a better checkpoint
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
@@ -101,7 +101,7 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
         stop before, when held-out gold is at its best.
     """
     passes = round(EXPERT_WORDS / gold.n_words)
-    return {"n_experts": 2, "max_passes": min(max(passes, 3), 12), "lean": None}
+    return {"n_experts": 2, "max_passes": min(max(passes, 2), 12), "lean": None}
 
 
 def dropout(gold: GoldSize) -> float:

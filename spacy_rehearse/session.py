@@ -12,10 +12,8 @@ from .interleave import Interleaver
 from .overlap import OverlapsT
 from .regularizers import Start
 from .renaming import Renamer
-from .silver import SilverText
+from .silver import MOST_REMEMBERED, SilverText
 from .teacher import Entity, Teacher, predict_entities
-
-MOST_REMEMBERED = 50_000  # gold texts whose teacher's entities are kept in memory
 
 
 @dataclass

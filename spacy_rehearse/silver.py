@@ -6,6 +6,7 @@ from itertools import islice
 from typing import (
     Callable,
     Collection,
+    Dict,
     Iterable,
     Iterator,
     List,
@@ -21,7 +22,8 @@ from .expert import Expert
 from .findings import NOTHING, Findings, find
 from .teacher import BATCH_SIZE, Entity, Teacher, entities_of, run_pipes, zone
 
-ASKED_AT_ONCE = 10  # texts
+ASKED_AT_ONCE = 50  # texts
+MOST_REMEMBERED = 50_000  # texts about which it is remembered what pipelines said
 SHARD_SIZE = 500  # texts: one memory zone, and what is lost at most on interruption
 
 
@@ -163,15 +165,21 @@ def ask_experts(
 ) -> Iterator[SilverText]:
     """Add what experts find.
 
-    silver (Iterator[SilverText]): The silver. It may be endless.
+    silver (Iterator[SilverText]): The silver. It may be endless: what was asked before
+        is remembered.
     experts (Sequence[Expert]): The experts.
     labels (Collection[str]): The new labels.
     YIELDS (SilverText): The same texts in the same order.
     """
-    while texts := list(islice(silver, ASKED_AT_ONCE)):
-        findings = find(experts, [item.text for item in texts], labels)
-        for item, found in zip(texts, findings, strict=True):
-            yield item._replace(findings=found)
+    known: Dict[str, Findings] = {}
+    while batch := list(islice(silver, ASKED_AT_ONCE)):
+        if len(known) > MOST_REMEMBERED:
+            known.clear()
+        keys = [text_digest([item.text]) for item in batch]
+        new = {k: x.text for k, x in zip(keys, batch, strict=True) if k not in known}
+        known.update(zip(new, find(experts, list(new.values()), labels), strict=True))
+        for key, item in zip(keys, batch, strict=True):
+            yield item._replace(findings=known[key])
 
 
 def text_digest(texts: Iterable[str]) -> str:

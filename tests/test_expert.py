@@ -11,7 +11,15 @@ from spacy.scorer import PRFScore
 from spacy_rehearse import findings as module
 from spacy_rehearse import prepare
 from spacy_rehearse.expert import Expert, miss_most, split_folds, train_experts
-from spacy_rehearse.findings import Findings, count, expected_precision, find
+from spacy_rehearse.findings import (
+    Findings,
+    count,
+    expected_precision,
+    find,
+    find_alone,
+    find_twice,
+)
+from spacy_rehearse.margin import get_bias, raise_scores, set_bias
 
 from .test_component import initialized
 from .util import make_docs, make_texts
@@ -133,6 +141,29 @@ def test_expert_that_leans_doubts_what_it_would_miss(experts):
     doubts = [count(x, [()] * 60)["doubtful"] for x in (upright, findings)]
     assert doubts[1] > doubts[0]
     assert before == after
+
+
+def test_expert_that_leans_reads_a_text_once(experts):
+    texts = [text for text, _ in make_texts(60, ("GADGET",), seed=8)]
+    expert = experts[0]._replace(lean=8.0)
+    pipe = expert.nlp.get_pipe("ner")
+    layer, bias = pipe.model.get_ref("tok2vec"), get_bias(pipe)
+    forward, n_read = layer._func, []
+
+    def counting(model, docs, is_train):
+        n_read.append(len(docs))
+        return forward(model, docs, is_train)
+
+    layer._func = counting
+    try:
+        upright, leaning = find_twice(expert, texts, ("GADGET",))
+        assert sum(n_read) == len(texts) and layer._func is counting
+        assert upright == find_alone(expert, texts, ("GADGET",))
+        raise_scores(pipe, lambda action: action.endswith("GADGET"), 8.0)
+        assert leaning == find_alone(expert, texts, ("GADGET",)) != upright
+    finally:
+        layer._func = forward
+        set_bias(pipe, bias)
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ def test_init_config_passes_spacys_own_checks(shared_base, corpus, workdir, caps
     [
         (1_000, 60, 12, 0.2, True),
         (47_000, 348, 3, 0.2, True),  # rare in much text
-        (19_999, 499, 8, 0.2, True),
-        (50_000, 876, 3, 0.1, False),
+        (19_999, 499, 6, 0.2, True),
+        (50_000, 876, 2, 0.1, False),
     ],
 )
 def test_init_config_little_gold_is_held_back(

@@ -1,3 +1,4 @@
+import pytest
 import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.training import Example
@@ -136,16 +137,20 @@ def test_silver_entities_that_the_recogniser_can_not_learn_are_mended():
     assert iob(silver) == ["B-PERSON", "O", "O"]
 
 
-def test_silver_experts_are_asked_once_about_each_text_in_order(monkeypatch):
+@pytest.mark.parametrize("most, n_asked", [(1000, 150), (0, 300)])
+def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
+    monkeypatch, most, n_asked
+):
     asked = []
 
     def find(experts, texts, labels):
-        asked.append(len(texts))
+        asked.extend(texts)
         return [Findings([], [(0, len(text), "GADGET")]) for text in texts]
 
     monkeypatch.setattr(module, "find", find)
-    silver = [SilverText("x" * n, (), 1) for n in range(150)]
+    monkeypatch.setattr(module, "MOST_REMEMBERED", most)
+    silver = [SilverText("x" * n, (), 1) for n in range(150)] * 2
     told = list(module.ask_experts(iter(silver), ["an expert"], ("GADGET",)))
     assert [item.text for item in told] == [item.text for item in silver]
     assert all(x.findings.doubtful == [(0, len(x.text), "GADGET")] for x in told)
-    assert sum(asked) == 150
+    assert len(asked) == n_asked
