@@ -16,7 +16,8 @@ FACTORY = "rehearsal"
 MOST_EXPERT = {"n_experts": 5, "max_passes": 1000, "lean": 20}
 MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
 LEAST = {"lean": 0}  # of the others, 1
-MAY_BE_NULL = {"lean": ", or null for what fits the gold"}
+FITS = ", or null for what fits the gold"
+MAY_BE_NULL = {"lean": FITS, "width": FITS, "hidden": FITS}
 MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
@@ -28,7 +29,7 @@ def check_settings(
     rename: Optional[float],
     heldout: float,
     expert: Optional[Mapping[str, Any]],
-    column: Optional[Mapping[str, int]],
+    column: Optional[Mapping[str, Optional[int]]],
 ) -> None:
     """Raise a ValueError if a number is out of its range."""
     if ratio < 0:
@@ -110,9 +111,10 @@ def _check_block(
         if key in MAY_BE_NULL and settings[key] is None:
             continue
         least = LEAST.get(key, 1)
-        if not least <= settings[key] <= limit:
+        value = settings[key]
+        if value is None or not least <= value <= limit:
             raise ValueError(
-                f"{where} {key} is {settings[key]}: expected {least} to {limit}"
+                f"{where} {key} is {value}: expected {least} to {limit}"
                 f"{MAY_BE_NULL.get(key, '')}; {without}"
             )
 

@@ -27,7 +27,7 @@ from .listeners import has_transformer, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": 32, "depth": 2, "hidden": 16}
+DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1

@@ -173,7 +173,7 @@ class Rehearsal(Pipe):
         heldout: float = 0.1,
         cache: Optional[str] = ".rehearsal_cache",
         expert: Optional[Dict[str, Any]] = DEFAULT_EXPERT,
-        column: Optional[Dict[str, int]] = DEFAULT_COLUMN,
+        column: Optional[Dict[str, Optional[int]]] = DEFAULT_COLUMN,
         memory: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Load the teacher, label the pool with it, add the new labels.
@@ -194,10 +194,11 @@ class Rehearsal(Pipe):
             pool. What they would find if the new labels' scores were higher by `lean`
             is missing there; `lean` None for as much as fits the gold. None for no
             expert.
-        column (Optional[Dict[str, int]]): The new labels get weights of their own:
-            token vectors of some `width` from convolutional layers of some `depth`,
-            and `hidden` units; the base's weights are frozen. None to let all weights
-            learn, held by distillation.
+        column (Optional[Dict[str, Optional[int]]]): The new labels get weights of their
+            own: token vectors of some `width` from convolutional layers of some
+            `depth`, and `hidden` units, `width` and `hidden` None for as many as fit
+            the gold; the base's weights are frozen. None to let all weights learn,
+            held by distillation.
         memory (Optional[Dict[str, Any]]): What people annotated in earlier rounds is
             replayed from `path`, and this round's gold is merged with it into
             `save_to`: as many texts as `capacity`, chosen by `policy`, e.g.

@@ -35,6 +35,7 @@ from .recipe import (
     MOSTLY_NEW,
     RENAMED,
     TRANSFORMER_LEARN_RATE,
+    column_size,
 )
 from .regularizers import Start, remember_start
 from .renaming import Renamer, share_of_new_names
@@ -119,10 +120,14 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
+    renamer = _renamer(nlp, how, inputs, has_column=bool(column))
     movable: MovableT = {}
+    size: Optional[Dict[str, int]] = None
     if column:  # when nothing is left to fail: it changes the pipeline
+        wide = renamer is not None and not _is_scarce(inputs, experts)
+        size = column_size(column, wide=wide)
         movable = add_column(
-            nlp, how.component, labels, overlaps=hidden >= HIDDEN, **column
+            nlp, how.component, labels, overlaps=hidden >= HIDDEN, **size
         )
     moves = hidden >= HIDDEN or not movable
     needed = required_pipes(nlp, how.component, inputs.annotating)
@@ -140,11 +145,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         # Where old scores can't move, there is nothing to distil.
         soft=_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
         margin=0.0 if moves else _margin(how, inputs, experts),
-        renamer=_renamer(nlp, how, inputs, bool(movable)),
+        renamer=renamer,
         upstream=inputs.upstream,
         frozen=inputs.frozen,
         annotating=tuple(x for x in needed if x in inputs.annotating),
         starts=starts,
+        column=size,
         movable=movable,
     )
     if movable:
@@ -280,9 +286,13 @@ def _margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
     """The user's margin, or the one that fits the gold: none, unless it is scarce."""
     if how.margin is not None:
         return how.margin
+    return MARGIN if _is_scarce(inputs, experts) else 0.0
+
+
+def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
+    """Whether gold is too little for what it teaches: experts tell, or its size."""
     n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
-    scarce = miss_most(experts) if experts else n_entities < FEW_ENTITIES
-    return MARGIN if scarce else 0.0
+    return miss_most(experts) if experts else n_entities < FEW_ENTITIES
 
 
 def _renamer(
@@ -344,7 +354,7 @@ def _describe(
         "soft": session.soft,
         "margin": session.margin,
         "rename": session.renamer.share if session.renamer else 0.0,
-        "column": how.column if session.movable else None,
+        "column": session.column,
         "seed": inputs.seed,
         "replayed": n_replayed,
         "hidden": round(hidden, 3),

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterable, NamedTuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional
 
 from spacy.vocab import Vocab
 
@@ -34,6 +34,12 @@ PULL = 10.0  # strength of L2-SP
 # Where experts miss most of the gold held out from them:
 LEAN = 6.0  # what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
+
+# A small column learns what the old entities have in common with the new ones, and
+# little by heart. A wide one can learn more, where it can't learn names by heart, as
+# they are made up, and gold is not scarce. It takes more time to predict.
+NARROW = {"width": 32, "hidden": 16}
+WIDE = {"width": 64, "hidden": 64}
 
 # Where most names occur once, most are new to the pipeline (renaming.py).
 MOSTLY_NEW = 0.5  # share of them; below, names are worth to be learnt by heart
@@ -102,6 +108,18 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
     """
     passes = round(EXPERT_WORDS / gold.n_words)
     return {"n_experts": 2, "max_passes": min(max(passes, 2), 12), "lean": None}
+
+
+def column_size(settings: Mapping[str, Optional[int]], *, wide: bool) -> Dict[str, int]:
+    """Fill in what the settings of the column leave to the gold.
+
+    settings (Mapping[str, Optional[int]]): width, depth and hidden, or None for what
+        fits.
+    wide (bool): Whether it may be wide.
+    RETURNS (Dict[str, int]): The settings, all of them numbers.
+    """
+    fits = WIDE if wide else NARROW
+    return {key: fits[key] if n is None else n for key, n in settings.items()}
 
 
 def dropout(gold: GoldSize) -> float:

@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     heldout: float
     cache: Optional[str]
     expert: Optional[Mapping[str, Any]]
-    column: Optional[Mapping[str, int]]
+    column: Optional[Mapping[str, Optional[int]]]
     memory: Optional[Mapping[str, Any]]
     regularized: bool
     fisher_texts: int

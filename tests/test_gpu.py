@@ -15,10 +15,24 @@ IN_PLACE = {
     "initialize__components__rehearsal__column": None,
 }
 
+SCARCE = {
+    "initialize__components__rehearsal__expert": {
+        "n_experts": 2,
+        "max_passes": 2,
+        "lean": 4.0,
+    },
+    "components__rehearsal__margin": 1.0,
+    "components__rehearsal__rename": 0.5,
+}
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(not has_cupy_gpu, reason="no GPU that CuPy can use")
-@pytest.mark.parametrize("settings", [{}, IN_PLACE], ids=["column", "in place, EWC"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, SCARCE, IN_PLACE],
+    ids=["column", "experts, margin and made-up names", "in place, EWC"],
+)
 def test_gpu_learns_and_keeps_and_the_result_loads_on_a_cpu(
     base, corpus, workdir, settings
 ):

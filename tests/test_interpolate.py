@@ -9,7 +9,7 @@ from thinc.api import Adam
 from typer.testing import CliRunner
 
 import spacy_rehearse.cli  # noqa: F401  (registers the command)
-from spacy_rehearse.column import DEFAULT_COLUMN, add_column
+from spacy_rehearse.column import add_column
 from spacy_rehearse.interpolate import interpolate
 
 from .util import NER, make_docs, make_texts, train_base
@@ -88,7 +88,7 @@ def test_interpolate_pipelines_that_are_built_otherwise(base, tmp_path):
 def test_interpolate_with_a_column_has_nothing_to_do(base):
     student = spacy.load(base)
     student.get_pipe("ner").add_label("GADGET")
-    add_column(student, "ner", ("GADGET",), **DEFAULT_COLUMN)
+    add_column(student, "ner", ("GADGET",), width=8, depth=1, hidden=4)
     with pytest.raises(ValueError, match="column = null"):
         interpolate(spacy.load(base), student, "ner", 0.5)
 

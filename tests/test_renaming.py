@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
+from spacy_rehearse import prepare
+from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
-from spacy_rehearse.recipe import RENAMED
+from spacy_rehearse.recipe import NARROW, RENAMED, WIDE
 from spacy_rehearse.renaming import Renamer, share_of_new_names
 
 from .test_component import initialized
@@ -143,6 +145,29 @@ def prepared(base, corpus, rename, column=COLUMN, names=(), others=()):
         column=column,
     )
     return nlp, examples
+
+
+@pytest.mark.parametrize(
+    "few, rename, size",
+    [(0, 1.0, WIDE), (0, 0.0, NARROW), (500, 1.0, NARROW)],
+    ids=["names made up", "names learnt by heart", "scarce gold"],
+)
+def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
+    base, corpus, monkeypatch, few, rename, size
+):
+    monkeypatch.setattr(prepare, "FEW_ENTITIES", few)
+    nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
+    told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
+    assert told == {**size, "depth": 2}
+    assert nlp.get_pipe_config("ner")["model"]["hidden_width"] == 32 + size["hidden"]
+
+
+def test_renaming_takes_the_users_word_for_the_size_of_the_column(base, corpus):
+    nlp, _ = prepared(
+        base, corpus, 1.0, column={"width": 8, "depth": 1, "hidden": None}
+    )
+    told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
+    assert told == {"width": 8, "depth": 1, "hidden": NARROW["hidden"]}
 
 
 def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(base, corpus):

@@ -160,6 +160,7 @@ def test_train_experts_lift_the_new_label_and_tell_what_they_found(run, base):
     [
         ({"n_experts": 9, "max_passes": 6}, "n_experts is 9: expected 1 to 5"),
         ({"n_experts": 2, "max_passes": 0}, "max_passes is 0: expected 1 to"),
+        ({"n_experts": None, "max_passes": 6}, "n_experts is None: expected 1 to"),
         ({"experts": 2}, "holds .*'experts'.*expert = null"),
     ],
 )
