@@ -103,9 +103,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     """
     inputs = _read_inputs(nlp, get_examples, how)
     teacher, labels, seed = inputs.teacher, inputs.labels, inputs.seed
-    column = None if inputs.no_column else how.column
+    has_column = how.column is not None and not inputs.no_column
     is_teachers = has_weights_of(nlp, teacher)
-    starts = [] if column else _remember_starts(nlp, inputs, how)
+    starts = [] if has_column else _remember_starts(nlp, inputs, how)
     _add_labels(nlp, how.component, labels, teacher.labels)
 
     store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
@@ -120,12 +120,11 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels)
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
-    renamer = _renamer(nlp, how, inputs, has_column=bool(column))
-    movable: MovableT = {}
+    renamer = _renamer(nlp, how, inputs, has_column)
     size: Optional[Dict[str, int]] = None
-    if column:  # when nothing is left to fail: it changes the pipeline
-        wide = renamer is not None and not _is_scarce(inputs, experts)
-        size = column_size(column, wide=wide)
+    movable: MovableT = {}
+    if has_column:  # when nothing is left to fail: it changes the pipeline
+        size = _column_size(how, inputs, experts, renamer)
         movable = add_column(
             nlp, how.component, labels, overlaps=hidden >= HIDDEN, **size
         )
@@ -293,6 +292,17 @@ def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
     """Whether gold is too little for what it teaches: experts tell, or its size."""
     n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
     return miss_most(experts) if experts else n_entities < FEW_ENTITIES
+
+
+def _column_size(
+    how: Settings,
+    inputs: Inputs,
+    experts: Sequence[Expert],
+    renamer: Optional[Renamer],
+) -> Dict[str, int]:
+    """The size that the user wants, or what fits the gold."""
+    wide = renamer is not None and not _is_scarce(inputs, experts)
+    return column_size(how.column or {}, wide=wide)
 
 
 def _renamer(
