@@ -6,15 +6,16 @@ from typing import Dict, List, Set
 
 SHINGLE = 3  # words: Broder (1997) compares documents by such runs of words
 OVERLAP = 0.5  # share of the shorter text's shingles: one word in ten edited is a copy
+FEWEST = 4  # of them: six words in a row. "But you don't have" stands in many texts
 
 
 class NearDuplicateIndex:
     """Texts, to be asked whether another text is nearly one of them.
 
     Case, punctuation and digits do not count. Two texts are near-duplicates if at
-    least half of the three-word runs of the shorter one stand in the other (Broder
-    1997, "containment"), or, where there are fewer than four such runs, if all their
-    words are the same. Exact: no hashing trick misses a pair.
+    least half of the three-word runs of the shorter one, and four of them, stand in the
+    other (Broder 1997, "containment"), or if all their words are the same. Exact: no
+    hashing trick misses a pair.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class NearDuplicateIndex:
         shared = Counter(i for s in shingles for i in self._texts_with.get(s, ()))
         for i, n_shared in shared.items():
             shorter = min(len(shingles), self._sizes[i])
-            if shorter > SHINGLE and n_shared >= OVERLAP * shorter:
+            if n_shared >= max(FEWEST, OVERLAP * shorter):
                 return True
         return False
 

@@ -50,6 +50,12 @@ def test_near_duplicates_short_texts_must_be_the_same():
     assert "Thank you very much for all the help that you gave us then" not in index
 
 
+def test_near_duplicates_few_words_in_common_are_no_copy():
+    index = index_of("you don't have the fox?", "you don't have the fox, do you?")
+    assert "Your Honor, you don't have the records before you" not in index
+    assert "And I said: you don't have the fox, do you know that?" in index
+
+
 words = st.lists(st.sampled_from("a b c d e f g h".split()), max_size=12).map(" ".join)
 
 
