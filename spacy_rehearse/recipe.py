@@ -35,8 +35,8 @@ LEAN = 6.0  # what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
 
 # A small column learns what the old entities have in common with the new ones, and
-# little by heart. A wide one can learn more, where it can't learn names by heart, as
-# they are made up, and gold is not scarce. It takes more time to predict.
+# little by heart. A wide one takes more time to predict, and learns more only where it
+# can't learn by heart, as names are made up, and gold is not scarce.
 NARROW = {"width": 32, "hidden": 16}
 WIDE = {"width": 64, "hidden": 64}
 
