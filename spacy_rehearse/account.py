@@ -74,12 +74,15 @@ def summarise(
             )
         elif session.expected_precision < RELIABLE:
             lines.append(
-                "They would find hardly more in the pool than they get wrong in gold: "
-                "what the teacher says there counts"
+                "They are not asked about the pool: most of what they would find there "
+                "is wrong. The teacher's word counts, and nothing has to be done"
             )
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]
-        lines.append(f"Experts, right against the teacher: {', '.join(shares)}")
+        lines.append(
+            "Where the teacher sees something else in held-out gold, experts are "
+            f"right: {', '.join(shares)}"
+        )
     if gold.n_mended:
         lines.append(
             f"Gold: {gold.n_mended} entities with white space at an edge, or across "

@@ -206,7 +206,8 @@ class Rehearsal(Pipe):
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
-        tell("Labelling the pool with the teacher: it takes a while, once")
+        kept = f". What is done is kept in {cache}" if cache else ""
+        tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
         how = Settings(
             name=self.name,
             component=self.component,

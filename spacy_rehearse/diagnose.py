@@ -22,6 +22,7 @@ class Diagnosis(NamedTuple):
     new (List[str]): The labels that are to be learnt.
     n_gold (int): Number of gold texts.
     n_pool (int): Number of pool texts looked at.
+    n_texts (int): Number of pool texts in all.
     gold_labels (Counter): Entities of the gold by label.
     called (Counter): What the teacher calls gold entities, by (gold label, teacher's
         label). Entities that it does not see are not counted.
@@ -40,6 +41,7 @@ class Diagnosis(NamedTuple):
     new: List[str]
     n_gold: int
     n_pool: int
+    n_texts: int
     gold_labels: Counter
     called: Counter
     confusing: List[Tuple[str, str, str]]
@@ -58,6 +60,7 @@ def diagnose(
     gold: Sequence[Doc],
     dev: Sequence[Doc],
     pool: Sequence[str],
+    n_texts: Optional[int] = None,
     labels: Optional[Sequence[str]] = None,
     progress: ProgressT = no_progress,
 ) -> Diagnosis:
@@ -67,6 +70,7 @@ def diagnose(
     gold (Sequence[Doc]): The gold.
     dev (Sequence[Doc]): The gold to choose the checkpoint by.
     pool (Sequence[str]): Raw text, all or a sample.
+    n_texts (Optional[int]): Of how many texts it is a sample. None if it is all.
     labels (Optional[Sequence[str]]): The labels that are to be learnt. By default those
         that the teacher lacks.
     progress (ProgressT): Shows how far it is.
@@ -91,6 +95,7 @@ def diagnose(
         new=new,
         n_gold=len(gold),
         n_pool=len(pool),
+        n_texts=len(pool) if n_texts is None else n_texts,
         gold_labels=marked,
         called=Counter((label, theirs) for _, label, theirs in met),
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
@@ -126,7 +131,10 @@ def advise(
             advice.append(
                 f"{label} is marked {found.gold_labels[label]} times: annotate more"
             )
-    rare = [f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n < SCARCE]
+    whole = found.n_texts / max(found.n_pool, 1)  # how much more the pool will hold
+    rare = [
+        f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n * whole < SCARCE
+    ]
     if rare:
         rehearsed = learns_from_pool and not column
         follows = "they are hardly rehearsed"

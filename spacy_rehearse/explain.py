@@ -81,8 +81,8 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
     rows += [
         (
             "column",
-            str(given["column"]),
-            "new weights for the new labels, the base's are frozen"
+            _size(given["column"]),
+            "new weights for new labels, the base's are frozen; null is what fits"
             if grows
             else "the method has none, or none fits here: old weights learn, too",
         ),
@@ -100,6 +100,13 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         names = ", ".join(settings["regularizers"])
         rows.append(("regularizers", names, "what the method holds old weights by"))
     return rows
+
+
+def _size(column: Any) -> str:
+    """The size of a column, as far as it is known before the training."""
+    if column is None:
+        return "null"
+    return ", ".join(f"{key} {_told(value)}" for key, value in column.items())
 
 
 def _told(setting: Any) -> str:

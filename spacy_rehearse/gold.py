@@ -122,16 +122,22 @@ def resolve_labels(
     gold (Counter): Number of entities in the gold by label.
     known (Sequence[str]): The teacher's labels.
     RETURNS (Tuple[str, ...]): The declared ones; by default those that are new.
-    RAISES (ValueError): If there is none, if a declared one never occurs in the gold,
-        or if the gold holds a new one that is not declared.
+    RAISES (ValueError): If the gold marks nothing, if there is no label to learn, if a
+        declared one never occurs in the gold, or if that holds a new one that is not
+        declared.
     """
     new = sorted(set(gold) - set(known))
+    if not gold:
+        raise ValueError(
+            "no entity is marked in the gold: is it the annotated file? They are read "
+            "from doc.ents"
+        )
     if declared is None and not new:
         raise ValueError(
-            f"the gold holds no new label: the teacher knows all of {sorted(gold)}. To "
-            "correct labels that it knows, list them in [initialize.components."
-            'rehearsal] labels, e.g. labels = ["ORG"]; the gold must then mark all '
-            "their mentions"
+            "the gold holds no new label: the teacher knows all of its "
+            f"{', '.join(sorted(gold))}. To correct labels that it knows, list them in "
+            '[initialize.components.rehearsal] labels, e.g. labels = ["ORG"]; the gold '
+            "must then mark all their mentions"
         )
     labels = sorted(set(new if declared is None else declared))
     unused = [label for label in labels if label not in gold]

@@ -168,7 +168,8 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
 
 
 def _read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inputs:
-    training = nlp.config.interpolate()["training"]
+    config = nlp.config.interpolate()
+    training = config["training"]
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     checks.check_settings(
@@ -181,6 +182,7 @@ def _read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> In
         how.column,
     )
     checks.check_memory(how.memory)
+    checks.check_dev_is_there(config)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     gold = read_gold(get_examples, nlp)
     memory = open_memory(how.memory)
@@ -398,8 +400,9 @@ def _explain(
         docs = [eg.reference for eg in inputs.gold.examples]
         new = share_of_new_names(docs, inputs.labels)
         lines.append(
-            f"{new:.0%} of the new entities' names occur once in the gold: "
-            f"each time, {session.renamer.share:.0%} get a made-up one"
+            f"{new:.0%} of the new entities' names occur once in the gold, so as many "
+            f"to come are new: {session.renamer.share:.0%} of the entities are learnt "
+            "under made-up names"
         )
     elif how.rename:
         lines.append(

@@ -1,5 +1,7 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
+from collections import Counter
+
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -7,6 +9,7 @@ from spacy.training import Corpus, Example
 
 from spacy_rehearse import silver
 from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.gold import resolve_labels
 
 from .util import NER, SHARED, make_docs, train_base, with_embedding
 
@@ -53,6 +56,18 @@ def attempt(base, corpus, monkeypatch):
 def test_bad_settings(attempt, wrong, words):
     with pytest.raises(ValueError, match=words):
         attempt(**wrong)
+
+
+def test_bad_gold_without_an_entity_is_not_said_to_hold_old_labels():
+    with pytest.raises(ValueError, match="no entity is marked in the gold"):
+        resolve_labels(None, Counter(), ("ORG",))
+
+
+def test_bad_dev_that_is_not_there_shows_before_anything_is_annotated(attempt, base):
+    nlp = spacy.load(base)
+    nlp.config["corpora"] = {"dev": {"path": "nowhere.spacy"}}
+    with pytest.raises(ValueError, match="'nowhere.spacy', where there is nothing"):
+        attempt(nlp)
 
 
 def test_bad_pool_empty_after_filtering(attempt, corpus):

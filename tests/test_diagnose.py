@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 import spacy
@@ -43,6 +44,8 @@ def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
     advice = " ".join(advise(found))
     assert "Hardly in the 60 pool texts: ORG" in advice
     assert "3 pool texts are nearly the same as texts of dev" in advice
+    sample = found._replace(coverage=Counter(ORG=2), n_texts=3000)
+    assert not any("Hardly" in line for line in advise(sample))  # 100 of all
     advice = " ".join(advise(found, learns_from_pool=False))
     assert "nearly the same" not in advice and "hardly rehearsed" not in advice
 

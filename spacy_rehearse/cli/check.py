@@ -18,8 +18,9 @@ from wasabi import msg
 from .. import checks
 from ..diagnose import Diagnosis, advise, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
+from ..labelling import count_texts
 from ..methods import path_of
-from ..teacher import Teacher, load_teacher
+from ..teacher import Teacher, load_pipeline, load_teacher
 from . import rehearse_cli
 from ._fail import fail_on, require
 from ._texts import show_progress
@@ -92,8 +93,8 @@ def check_config(config: Config) -> Teacher:
 
     config (Config): A config, interpolated.
     RETURNS (Teacher): The teacher.
-    RAISES (ValueError): If a setting is wrong, a file can't be read, or dev marks none
-        of the new labels.
+    RAISES (ValueError): If a setting is wrong, a file can't be read, there is no text
+        in the pool, or dev marks none of the new labels.
     """
     _check_settings(config)
     given = config["initialize"]["components"]["rehearsal"]
@@ -107,10 +108,7 @@ def check_config(config: Config) -> Teacher:
     new = resolve_labels(given.get("labels"), gold, teacher.labels)
     check_dev(path_of(config, "dev_corpus"), dev, new)
     read = registry.resolve({"pool": given["pool"]})["pool"]
-    if not any(True for _ in read(teacher.nlp)):
-        raise ValueError(
-            "[initialize.components.rehearsal.pool] there is no text in the pool"
-        )
+    count_texts(read(teacher.nlp))
     return teacher
 
 
@@ -124,6 +122,8 @@ def _check_settings(config: Config) -> None:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
         )
+    teacher = config["initialize"]["components"]["rehearsal"]["teacher"]
+    load_pipeline(teacher, "teacher", "`--paths.base`")  # spaCy's own error says less
     nlp = load_model_from_config(config)
     rehearsal: Any = nlp.get_pipe("rehearsal")
     settings = validate_init_settings(
@@ -153,6 +153,7 @@ def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
         "gold": _docs(config, "train_corpus", teacher),
         "dev": _docs(config, "dev_corpus", teacher),
         "pool": list(islice(read(teacher.nlp), limit or None)),
+        "n_texts": count_texts(read(teacher.nlp)),
         "labels": given.get("labels"),
     }
 
@@ -182,7 +183,8 @@ def _show(found: Diagnosis, show_texts: bool) -> None:
     if not found.teacher_f:
         msg.text("It marks no label of the teacher: how good that is can't be seen")
     msg.divider("Pool")
-    msg.text(f"{found.n_pool} texts looked at")
+    more = " (--limit 0 for all)" if found.n_pool < found.n_texts else ""
+    msg.text(f"{found.n_pool} of {found.n_texts} texts looked at{more}")
     msg.table(found.coverage.most_common(), header=("label", "mentions"), divider=True)
     if found.teacher_f:
         msg.divider("Teacher")
@@ -210,6 +212,7 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
             for (gold, teacher), n in found.called.most_common()
         ],
         "pool_texts": found.n_pool,
+        "pool_texts_in_all": found.n_texts,
         "pool_mentions": dict(found.coverage),
         "pool_texts_like_dev": found.n_leaked,
         "dev_texts_in_gold": found.n_repeated,

@@ -10,6 +10,7 @@ from wasabi import msg
 
 from ..cache import write_whole
 from ..convert import convert, split_off
+from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
 
@@ -75,7 +76,7 @@ def convert_cli(
     if not 0 < dev_share < 1:
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
-        nlp = spacy.load(base) if base else spacy.blank(lang)
+        nlp = load_pipeline(base, "base", "--base") if base else spacy.blank(lang)
         converted = convert(input_file, nlp)
         train, dev = converted.docs, converted.docs[:0]
         if dev_file is not None:
