@@ -186,7 +186,9 @@ def _show(report: Forgetting) -> None:
     if rows:
         aligns = ["l", *["r"] * (len(titles) - 1)]
         msg.table(rows, header=titles, divider=True, aligns=aligns)
-    msg.text(f"{len(report.changed)} of {report.n_compared} texts changed")
+    msg.text(
+        f"{len(report.changed)} of {report.n_compared} texts changed, annotated and raw"
+    )
 
 
 def _warn(base: Language, student: Language, component: str, report: Forgetting):
