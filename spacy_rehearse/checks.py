@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
-from thinc.api import Config, Model
+from thinc.api import Model
 
 from .cache import can_be_written
 from .expert import DEFAULT_EXPERT
@@ -62,22 +62,6 @@ def check_settings(
         _check_block("expert", {**DEFAULT_EXPERT, **expert}, MOST_EXPERT)
     if column is not None:
         _check_block("column", column, MOST_COLUMN)
-
-
-def check_dev_is_there(config: Config) -> None:
-    """Raise a ValueError if dev names a file that is not there: spaCy reads it last.
-
-    config (Config): The config of the training, interpolated.
-    """
-    name = config["training"]["dev_corpus"]
-    section, _, key = name.partition(".")
-    corpus = config.get(section, {}).get(key)
-    path = corpus.get("path") if isinstance(corpus, dict) else None
-    if path and not Path(path).exists():
-        raise ValueError(
-            f"[{name}] path is {str(path)!r}, where there is nothing: set --paths.dev "
-            "to gold to choose the checkpoint by"
-        )
 
 
 def check_memory(memory: Optional[Mapping[str, Any]]) -> None:

@@ -168,8 +168,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
 
 
 def _read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inputs:
-    config = nlp.config.interpolate()
-    training = config["training"]
+    training = nlp.config.interpolate()["training"]
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     checks.check_settings(
@@ -182,7 +181,6 @@ def _read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> In
         how.column,
     )
     checks.check_memory(how.memory)
-    checks.check_dev_is_there(config)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     gold = read_gold(get_examples, nlp)
     memory = open_memory(how.memory)

@@ -63,13 +63,6 @@ def test_bad_gold_without_an_entity_is_not_said_to_hold_old_labels():
         resolve_labels(None, Counter(), ("ORG",))
 
 
-def test_bad_dev_that_is_not_there_shows_before_anything_is_annotated(attempt, base):
-    nlp = spacy.load(base)
-    nlp.config["corpora"] = {"dev": {"path": "nowhere.spacy"}}
-    with pytest.raises(ValueError, match="'nowhere.spacy', where there is nothing"):
-        attempt(nlp)
-
-
 def test_bad_pool_empty_after_filtering(attempt, corpus):
     pool = create_raw_text_v1(corpus / "pool.jsonl", min_length=1999)
     with pytest.raises(ValueError, match="no text is left.*after filtering"):

@@ -76,6 +76,7 @@ def test_check_reads_the_config(base, corpus, workdir):
     assert told["new"] == ["GADGET"] and told["pool_texts"] == 300
     assert told["pool_mentions"]["PERSON"] > 20
     assert run().exit_code == 0 and "Zoomer" not in run().output
+    assert "20 of 300 texts looked at (--limit 0" in run("--limit", "20").output
     srsly.write_jsonl(
         "pool.jsonl", [{"text": "nothing happens here at all today"}] * 30
     )
@@ -94,6 +95,7 @@ def test_check_reads_the_config(base, corpus, workdir):
     [
         ({"components__rehearsal__ratio": -1}, "ratio is -1"),
         ({"components__rehearsal__ratoi": 1}, "ratoi"),
+        ({"paths__base": "nowhere"}, "--paths.base"),
         ({"initialize__components__rehearsal__heldout": 1.5}, "heldout is 1.5"),
         ({"initialize__components__rehearsal__labels": ["GADGIT"]}, "never occur"),
         ({"nlp__pipeline": ["ner"]}, "put 'rehearsal' first"),

@@ -20,7 +20,7 @@ from ..diagnose import Diagnosis, advise, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
 from ..methods import path_of
-from ..teacher import Teacher, load_pipeline, load_teacher
+from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
 from ._fail import fail_on, require
 from ._texts import show_progress
@@ -108,7 +108,7 @@ def check_config(config: Config) -> Teacher:
     new = resolve_labels(given.get("labels"), gold, teacher.labels)
     check_dev(path_of(config, "dev_corpus"), dev, new)
     read = registry.resolve({"pool": given["pool"]})["pool"]
-    count_texts(read(teacher.nlp))
+    count_texts(islice(read(teacher.nlp), 1))
     return teacher
 
 
@@ -122,9 +122,13 @@ def _check_settings(config: Config) -> None:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
         )
-    teacher = config["initialize"]["components"]["rehearsal"]["teacher"]
-    load_pipeline(teacher, "teacher", "`--paths.base`")  # spaCy's own error says less
-    nlp = load_model_from_config(config)
+    try:
+        nlp = load_model_from_config(config)
+    except OSError as e:
+        raise ValueError(
+            f"{e} It is the `source` of a component: set --paths.base to an installed "
+            "package or to the folder of a saved pipeline"
+        ) from e
     rehearsal: Any = nlp.get_pipe("rehearsal")
     settings = validate_init_settings(
         rehearsal.initialize,
@@ -149,11 +153,13 @@ def _check_settings(config: Config) -> None:
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
     given = config["initialize"]["components"]["rehearsal"]
     read = registry.resolve({"pool": given["pool"]})["pool"]
+    texts = iter(read(teacher.nlp))
+    pool = list(islice(texts, limit or None))
     return {
         "gold": _docs(config, "train_corpus", teacher),
         "dev": _docs(config, "dev_corpus", teacher),
-        "pool": list(islice(read(teacher.nlp), limit or None)),
-        "n_texts": count_texts(read(teacher.nlp)),
+        "pool": pool,
+        "n_texts": len(pool) + sum(1 for _ in texts),
         "labels": given.get("labels"),
     }
 
