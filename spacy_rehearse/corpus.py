@@ -41,7 +41,7 @@ def create_raw_text_v1(
     RETURNS (Callable[[Language], Iterator[str]]): The reader. It streams, and reads
         the files anew, in the same order, at every call.
     RAISES (ValueError): If the settings contradict each other; at reading, if a
-        path does not exist or a line is invalid.
+        path does not exist, a line is invalid or no text is left.
     """
     if min(min_length, max_length, limit) < 0:
         raise ValueError(
@@ -77,10 +77,25 @@ def create_raw_text_v1(
         )
         if limit and seed is not None:
             texts = iter(pool.sample(texts, limit, seed))
-        yield from islice(texts, limit or None)
+        n_texts = 0
+        for text in islice(texts, limit or None):
+            n_texts += 1
+            yield text
+        if not n_texts:
+            raise ValueError(_nothing_in(path, min_length, counts))
         _report(counts)
 
     return read_raw_text
+
+
+def _nothing_in(path: PathsT, min_length: int, counts: Counter) -> str:
+    paths = path if isinstance(path, list) else [path]
+    told = f"the pool is empty: there is no text in {', '.join(map(str, paths))}"
+    if counts["short"]:
+        told += f" of min_length ({min_length}) or more characters"
+    if counts["invalid"]:
+        told += f" ({counts['invalid']} lines can't be read: see skip_invalid)"
+    return told
 
 
 def _report(counts: Counter) -> None:

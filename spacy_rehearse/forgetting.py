@@ -75,6 +75,8 @@ class Forgetting(NamedTuple):
     all (PRFScore): The student's counts of all labels that the gold marks.
     kept (Optional[PRFScore]): Agreement with the base on raw text, on old labels. None
         without raw text.
+    kept_by_label (Dict[str, PRFScore]): The same, of each old label that either sees
+        there.
     flood (Optional[float]): New-label entities per 1,000 words of raw text.
     n_texts (int): How many raw texts there were.
     n_compared (int): How many texts there were, annotated and raw.
@@ -90,6 +92,7 @@ class Forgetting(NamedTuple):
     learnt: PRFScore
     all: PRFScore
     kept: Optional[PRFScore]
+    kept_by_label: Dict[str, PRFScore]
     flood: Optional[float]
     n_texts: int
     n_compared: int
@@ -151,6 +154,7 @@ def compare_pipelines(
     n_gold = len(gold)
     was = as_examples(gold, theirs[:n_gold])
     now = as_examples(gold, ours[:n_gold])
+    raw = ours[n_gold:], theirs[n_gold:]
     words = sum(len(base.make_doc(text)) for text in texts)
     return Forgetting(
         old=old,
@@ -160,10 +164,9 @@ def compare_pipelines(
         after=scorer.entity_prf(now, [x for x in marked if x in old]),
         learnt=scorer.entity_prf(now, [x for x in marked if x in new]),
         all=scorer.entity_prf(now, marked),
-        kept=(
-            scorer.silver_prf(ours[n_gold:], theirs[n_gold:], old) if texts else None
-        ),
-        flood=scorer.flood(ours[n_gold:], new, words) if texts else None,
+        kept=scorer.silver_prf(*raw, old) if texts else None,
+        kept_by_label={x: prf for x in old if len(prf := scorer.silver_prf(*raw, [x]))},
+        flood=scorer.flood(raw[0], new, words) if texts else None,
         n_texts=len(texts),
         n_compared=len(all_texts),
         confusion=_confusion(theirs, ours),

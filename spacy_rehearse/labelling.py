@@ -22,8 +22,8 @@ def count_texts(texts: Iterable[str]) -> int:
     n_texts = sum(1 for _ in texts)
     if not n_texts:
         raise ValueError(
-            "the pool is empty: no text is left in [initialize.components.rehearsal."
-            "pool] after filtering. Check its path, min_length and limit"
+            "the pool is empty: the reader in [initialize.components.rehearsal.pool] "
+            "gives no text"
         )
     return n_texts
 

@@ -367,7 +367,7 @@ def _describe(
         "column": session.column,
         "seed": inputs.seed,
         "replayed": n_replayed,
-        "hidden": round(hidden, 3),
+        "hidden_share": round(hidden, 3),
     }
     silver = labelled.shards, labelled.split
     session.about = about_training(session, *silver, settings)

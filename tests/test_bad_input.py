@@ -65,7 +65,9 @@ def test_bad_gold_without_an_entity_is_not_said_to_hold_old_labels():
 
 def test_bad_pool_empty_after_filtering(attempt, corpus):
     pool = create_raw_text_v1(corpus / "pool.jsonl", min_length=1999)
-    with pytest.raises(ValueError, match="no text is left.*after filtering"):
+    with pytest.raises(
+        ValueError, match=r"no text in .*pool\.jsonl of min_length \(1999\)"
+    ):
         attempt(pool=pool)
 
 

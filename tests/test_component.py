@@ -210,7 +210,7 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         # Old scores can move then: they are distilled, and would make up for a margin.
         assert (rehearsal.session.soft > 0) == bool(n_hidden)
         assert (rehearsal.session.margin == 0) == bool(n_hidden)
-        share = rehearsal.session.about["settings"]["hidden"]
+        share = rehearsal.session.about["settings"]["hidden_share"]
         assert (share > 0.05) == bool(n_hidden)
         told = "begin inside one of the teacher's" in capfd.readouterr().err
         assert told == bool(n_hidden)

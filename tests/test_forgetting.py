@@ -23,6 +23,7 @@ from spacy_rehearse.report.forgetting import (
     as_json,
     as_text,
     confusion_rows,
+    kept_rows,
     label_rows,
 )
 
@@ -82,6 +83,30 @@ def test_forgetting_counts_by_hand(report):
     assert told["retention"] == pytest.approx(0.25)
     n_words = sum(len(BASE.make_doc(text)) for text in TEXTS)
     assert told["flood"] == pytest.approx(1000 * 2 / n_words)
+
+
+def test_forgetting_shows_what_was_kept_of_labels_that_nothing_marks():
+    docs = gold()
+    for doc in docs:
+        doc.ents = [e for e in doc.ents if e.label_ == "GADGET"]
+    told = compare_pipelines(BASE, STUDENT, "ner", gold=docs, texts=TEXTS)
+    # Of 3 persons one is left; of 2 organisations none, and Bob is called one twice.
+    assert kept_rows(told)[1:] == [
+        ["ORG", "2", "2", "0", "0.0"],
+        ["PERSON", "3", "1", "1", "50.0"],
+    ]
+    assert as_json(told)["kept"]["PERSON"] == {
+        "before": 3,
+        "after": 1,
+        "both": 1,
+        "agreement": 0.5,
+    }
+    assert "PERSON" in as_text(told)
+    assert "Agreement, label by label" in as_html(
+        told, about={"after": "", "before": ""}, show_texts=False
+    )
+    unread = compare_pipelines(BASE, STUDENT, "ner", gold=docs, texts=[])
+    assert kept_rows(unread) == [] and as_json(unread)["kept"] == {}
 
 
 def test_forgetting_tells_what_became_of_entities(report):

@@ -21,10 +21,7 @@ def read_texts(paths: Sequence[Path], limit: int, nlp: Language) -> List[str]:
     """
     if limit < 0:
         raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
-    texts = list(create_raw_text_v1(list(paths), limit=limit)(nlp)) if paths else []
-    if paths and not texts:
-        raise ValueError(f"there is no text in {', '.join(map(str, paths))}")
-    return texts
+    return list(create_raw_text_v1(list(paths), limit=limit)(nlp)) if paths else []
 
 
 def show_progress(texts: Sequence[str], what: str) -> Iterable[str]:

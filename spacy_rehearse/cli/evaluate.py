@@ -14,7 +14,15 @@ from ..cache import write_whole
 from ..forgetting import Forgetting, compare_pipelines
 from ..gate import FIGURES, judge, parse_limits
 from ..gold import read_docs
-from ..report.forgetting import StepT, as_html, as_json, as_text, figures, label_rows
+from ..report.forgetting import (
+    StepT,
+    as_html,
+    as_json,
+    as_text,
+    figures,
+    kept_rows,
+    label_rows,
+)
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
@@ -74,7 +82,7 @@ def evaluate_cli(
     """
     Compare a pipeline with the one it was fine-tuned from: what was learnt, what was
     forgotten, label by label, and which texts changed. Only labels that the annotated
-    texts hold are scored.
+    texts hold are scored; of the others, the pool shows what was kept.
 
     Example: a report, and a gate for continuous integration.
 
@@ -182,10 +190,11 @@ def _settings(student: Language) -> Dict[str, str]:
 
 def _show(report: Forgetting) -> None:
     msg.table(figures(report), header=("figure", "value"), divider=True)
-    titles, *rows = label_rows(report)
-    if rows:
-        aligns = ["l", *["r"] * (len(titles) - 1)]
-        msg.table(rows, header=titles, divider=True, aligns=aligns)
+    for table in (label_rows(report), kept_rows(report)):
+        if len(table) > 1:
+            titles, *rows = table
+            aligns = ["l", *["r"] * (len(titles) - 1)]
+            msg.table(rows, header=titles, divider=True, aligns=aligns)
     msg.text(
         f"{len(report.changed)} of {report.n_compared} texts changed, annotated and raw"
     )

@@ -25,6 +25,7 @@ FIGURES = {
 }
 TITLES = ["", "entities", "P before", "R before", "F before"]
 TITLES += ["P", "R", "F", "change in F", "95 % interval"]
+KEPT_TITLES = ["on raw text", "before", "after", "both", "agreement"]
 
 
 # A checkpoint's step, new F and retention, in percent, and the score it is chosen by.
@@ -54,6 +55,7 @@ def as_html(
         figures=figures(report),
         definitions=DEFINITIONS,
         rows=label_rows(report),
+        kept=kept_rows(report),
         confusion=confusion_rows(report),
         n_changed=len(report.changed),
         show_texts=show_texts,
@@ -75,6 +77,7 @@ def as_text(report: Forgetting) -> str:
     """RETURNS (str): The figures and the labels, as Markdown. No text is in it."""
     told = [[title, shown] for title, shown in figures(report)]
     parts = [as_markdown([["", "value"], *told]), as_markdown(label_rows(report))]
+    parts += [as_markdown(rows) for rows in [kept_rows(report)] if rows]
     if changes := confusion_rows(report):
         parts.append(as_markdown([["before", "after", "entities"], *changes]))
     return "\n".join(parts)
@@ -93,6 +96,10 @@ def as_json(report: Forgetting) -> Dict[str, Any]:
                 "change_interval_95": list(scores.interval),
             }
             for scores in report.labels
+        },
+        "kept": {
+            label: {"before": b, "after": a, "both": both, "agreement": f}
+            for label, b, a, both, f in _kept(report)
         },
         "confusion": [
             {"before": before, "after": after, "entities": n}
@@ -131,6 +138,26 @@ def label_rows(report: Forgetting) -> List[List[str]]:
         interval = f"{low:+.1f} to {high:+.1f}"
         rows.append([name, str(x.support), *scores, change, interval])
     return rows
+
+
+def kept_rows(report: Forgetting) -> List[List[str]]:
+    """RETURNS (List[List[str]]): A table of the old labels on raw text, the titles
+    first, then what was kept least: how many entities the base and the student see, how
+    many both, and the F-score of one against the other. Empty without any.
+    """
+    rows = [
+        [label, str(before), str(after), str(both), f"{100 * f:.1f}"]
+        for label, before, after, both, f in _kept(report)
+    ]
+    return [KEPT_TITLES, *rows] if rows else []
+
+
+def _kept(report: Forgetting) -> List[Tuple[str, int, int, int, float]]:
+    told = [
+        (label, prf.tp + prf.fn, prf.tp + prf.fp, prf.tp, prf.fscore)
+        for label, prf in report.kept_by_label.items()
+    ]
+    return sorted(told, key=lambda x: x[-1])
 
 
 def confusion_rows(report: Forgetting) -> List[List[str]]:
