@@ -30,7 +30,7 @@ from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
-from .margin import get_bias, is_outside, raise_scores, set_bias
+from .margin import get_bias, set_bias, set_margin
 from .parity import check_parity
 from .prepare import prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
@@ -74,8 +74,9 @@ def make_rehearsal(
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
     margin (Optional[float]): By how much the score of `O` is raised while new labels
-        learn, so that they win over it more often when it is over. None to raise it
-        where experts miss most of the gold that is held out from them.
+        learn, so that they win over it more often when it is over; scores of old labels
+        are lowered by twice as much, so that they lose to new ones less often. None for
+        a margin where experts miss most of the gold that is held out from them.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
         learnt under a made-up name. None for half, beside a column, where most names
         occur once.
@@ -108,7 +109,8 @@ class Rehearsal(Pipe):
     ratio (float): Silver words in an update for each gold word in it.
     soft (float): Weight of distillation on the teacher's scores, 0 for none.
     margin (Optional[float]): By how much the score of `O` is raised while new labels
-        learn. None to raise it where gold is scarce.
+        learn, half of that by which old labels' are lowered. None for what fits the
+        gold.
     rename (Optional[float]): Share of the new labels' entities that are learnt under a
         made-up name. None for what fits the gold.
     regularizers (Optional[Dict[str, RegularizerT]]): Methods in weight space.
@@ -261,7 +263,7 @@ class Rehearsal(Pipe):
             self._compared, self._losses = True, losses
         self.settle()  # gradients may be accumulated over several updates
         self._put_back()
-        self._raise_outside()
+        self._set_margin(session)
         self.counts.update(complete_gold(self.nlp, session, examples))
         losses[self.name] += self._rehearse(session, examples, drop)
         self._rename(session, examples)
@@ -335,12 +337,11 @@ class Rehearsal(Pipe):
                 self._renamed.append((eg, eg.predicted, eg.reference))
                 eg.predicted, eg.reference = renamed
 
-    def _raise_outside(self) -> None:
-        margin = self._require_session().margin
-        if margin:
+    def _set_margin(self, session: Session) -> None:
+        if session.margin:
             pipe = self.nlp.get_pipe(self.component)
             before = get_bias(pipe)
-            raise_scores(pipe, is_outside, margin)
+            set_margin(pipe, session.margin, session.old_labels)
             self._bias = before, get_bias(pipe)
 
     def _put_back(self) -> None:

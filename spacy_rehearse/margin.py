@@ -1,18 +1,35 @@
-"""Margin: by how much the score of `O` is raised while new labels learn.
+"""Margin: what new labels have to beat while they learn, to win or lose afterwards.
 
 Where gold is scarce, a new label is learnt with a prior that is too low: hardly a token
 of it was seen, and all that is not sure is left `O`. If it has to beat `O` by a margin
 while it learns, it wins over `O` more often when the margin is gone (logit adjustment:
-Menon et al. 2021, "Long-tail learning via logit adjustment"). Over the old labels it
-wins no more often.
+Menon et al. 2021, "Long-tail learning via logit adjustment").
+
+With old labels it is the other way round. Their scores are lowered meanwhile: where one
+of them is right, a new label has to stay further below it, and where gold has a new
+label in its place, that need not be pushed as high. So old labels keep what they are
+sure of.
 """
 
-from typing import Any, Callable
+from typing import Any, Callable, Collection
 
 from .distillation import action_names
 from .layers import output_layer
 
 OUTSIDE = "O"
+OLD_MARGIN = 2.0  # by how much old labels are lowered, for each 1 that `O` is raised
+
+
+def set_margin(pipe: Any, margin: float, old_labels: Collection[str]) -> None:
+    """Raise `O` and lower the old labels, in place.
+
+    pipe (Parser): The recogniser.
+    margin (float): By how much the score of `O` is raised.
+    old_labels (Collection[str]): The labels that are not learnt.
+    """
+    raise_scores(pipe, lambda action: action == OUTSIDE, margin)
+    lowered = -OLD_MARGIN * margin
+    raise_scores(pipe, lambda action: label_of(action) in old_labels, lowered)
 
 
 def raise_scores(pipe: Any, chosen: Callable[[str], bool], by: float) -> None:
@@ -25,11 +42,6 @@ def raise_scores(pipe: Any, chosen: Callable[[str], bool], by: float) -> None:
     bias = get_bias(pipe)
     bias[[i for i, name in enumerate(action_names(pipe)) if chosen(name)]] += by
     set_bias(pipe, bias)
-
-
-def is_outside(action: str) -> bool:
-    """RETURNS (bool): Whether it is the action that leaves a token without entity."""
-    return action == OUTSIDE
 
 
 def label_of(action: str) -> str:
