@@ -1,28 +1,79 @@
 """The account of a preparation: for meta.json, and for whoever starts the training."""
 
 from hashlib import sha256
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
+
+from spacy.language import Language
 
 from .about import __version__
 from .expert import miss_most
 from .findings import RELIABLE
+from .fitting import others_that_learn
 from .gold import Gold
 from .heldout import Split
+from .inputs import Inputs
+from .recipe import HIDDEN
+from .renaming import share_of_new_names
 from .session import Session
+from .settings import Settings
 from .silver import Shard
 
 
-def about_training(
-    session: Session, shards: Sequence[Shard], split: Split, settings: Dict[str, Any]
-) -> Dict[str, Any]:
-    """Tell what a training worked with, without any text.
+def describe(
+    nlp: Language,
+    session: Session,
+    how: Settings,
+    inputs: Inputs,
+    *,
+    shards: Sequence[Shard],
+    split: Split,
+    hidden: float,
+    n_replayed: int,
+) -> Tuple[Dict[str, Any], List[str]]:
+    """Tell what a training works with, without any text.
 
+    nlp (Language): The student.
     session (Session): The training run.
+    how (Settings): What the user asked for.
+    inputs (Inputs): What there was.
     shards (Sequence[Shard]): The pool.
     split (Split): What is trained on, and what is held out.
-    settings (Dict[str, Any]): The settings.
-    RETURNS (Dict[str, Any]): What meta.json says.
+    hidden (float): Share of the new entities that the teacher's hide.
+    n_replayed (int): Number of texts in the memory.
+    RETURNS (Tuple[Dict[str, Any], List[str]]): What meta.json says, and a few lines
+        for whoever started the training.
     """
+    settings = _settings(session, how, inputs, hidden, n_replayed)
+    about = _about(session, shards, split, settings)
+    summary = _summarise(session, shards, split, inputs.gold)
+    return about, summary + _explain(nlp, session, how, inputs, hidden, n_replayed)
+
+
+def _settings(
+    session: Session, how: Settings, inputs: Inputs, hidden: float, n_replayed: int
+) -> Dict[str, Any]:
+    """What was done, where the settings left it open."""
+    expert = dict(how.expert) if how.expert else None
+    if expert and session.experts:
+        expert["lean"] = session.experts[0].lean
+    return {
+        "component": how.component,
+        "ratio": how.ratio,
+        "heldout": how.heldout,
+        "expert": expert,
+        "soft": session.soft,
+        "margin": session.margin,
+        "rename": session.renamer.share if session.renamer else 0.0,
+        "column": session.column,
+        "seed": inputs.seed,
+        "replayed": n_replayed,
+        "hidden_share": round(hidden, 3),
+    }
+
+
+def _about(
+    session: Session, shards: Sequence[Shard], split: Split, settings: Dict[str, Any]
+) -> Dict[str, Any]:
     texts = sha256("".join(shard.key for shard in shards).encode()).hexdigest()
     teacher = session.teacher
     return {
@@ -45,17 +96,9 @@ def about_training(
     }
 
 
-def summarise(
+def _summarise(
     session: Session, shards: Sequence[Shard], split: Split, gold: Gold
 ) -> List[str]:
-    """Tell in a few lines what the training starts with.
-
-    session (Session): The training run.
-    shards (Sequence[Shard]): The pool.
-    split (Split): What is trained on, and what is held out.
-    gold (Gold): The gold.
-    RETURNS (List[str]): The lines.
-    """
     n_cached = sum(shard.n_texts for shard in shards if not shard.is_new)
     lines = [
         f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
@@ -87,5 +130,49 @@ def summarise(
         lines.append(
             f"Gold: {gold.n_mended} entities with white space at an edge, or across "
             "the start of a sentence, are mended or set aside"
+        )
+    return lines
+
+
+def _explain(
+    nlp: Language,
+    session: Session,
+    how: Settings,
+    inputs: Inputs,
+    hidden: float,
+    n_replayed: int,
+) -> List[str]:
+    """Tell what is done otherwise than the settings say, and why."""
+    lines = []
+    if n_replayed:
+        lines.append(f"Memory: {n_replayed} texts of earlier rounds")
+    if session.movable and hidden >= HIDDEN:
+        lines.append(
+            f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
+            "labels learn to step back there, held by distillation elsewhere"
+        )
+    if session.renamer:
+        docs = [eg.reference for eg in inputs.gold.examples]
+        new = share_of_new_names(docs, inputs.labels)
+        lines.append(
+            f"{new:.0%} of the new entities' names occur once in the gold, so as many "
+            f"to come are new: {session.renamer.share:.0%} of the entities are learnt "
+            "under made-up names"
+        )
+    elif how.rename:
+        lines.append(
+            "No names are made up: "
+            f"{', '.join(others_that_learn(nlp, how, inputs))} would learn them"
+        )
+    if how.column is not None and inputs.no_column:
+        lines.append(f"No column is added: {inputs.no_column}")
+    if how.margin and not session.margin:
+        lines.append(
+            "The margin is left out: it is for new labels in a column, beside old ones "
+            "that can't learn to make up for it"
+        )
+    if how.regularized and not session.starts:
+        lines.append(
+            "Regularizers have nothing to hold: beside a column, no old weight moves"
         )
     return lines

@@ -331,9 +331,9 @@ def test_component_works_with_beam_ner_and_without_upper_layer(tmp_path, corpus)
 def test_component_without_scores_to_distil_learns_hard_silver(
     base, corpus, monkeypatch
 ):
-    from spacy_rehearse import prepare
+    from spacy_rehearse import fitting
 
-    monkeypatch.setattr(prepare, "can_distil", lambda pipe: False)
+    monkeypatch.setattr(fitting, "can_distil", lambda pipe: False)
     with pytest.warns(UserWarning, match="without distillation") as caught:
         nlp, examples = initialized(base, corpus, column=None)
         nlp.update(examples[:8], sgd=False)

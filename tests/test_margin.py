@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.training import Corpus
 
-from spacy_rehearse import prepare
+from spacy_rehearse import fitting
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.layers import output_layer
@@ -137,7 +137,7 @@ def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
 def test_margin_is_there_by_itself_only_where_experts_miss_most(
     base, corpus, monkeypatch, misses
 ):
-    monkeypatch.setattr(prepare, "miss_most", lambda experts: misses)
+    monkeypatch.setattr(fitting, "miss_most", lambda experts: misses)
     expert = {"n_experts": 1, "max_passes": 1, "lean": None}
     nlp, _ = initialized(base, corpus, expert=expert, column=COLUMN)
     rehearsal = nlp.get_pipe("rehearsal")

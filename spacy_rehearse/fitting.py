@@ -1,0 +1,104 @@
+"""Fitting: what the settings leave open, chosen by what the gold is like."""
+
+import random
+import warnings
+from typing import Any, Dict, List, Optional, Sequence
+
+from spacy.language import Language
+
+from .distillation import can_distil
+from .expert import Expert, miss_most
+from .inputs import Inputs
+from .recipe import FEW_ENTITIES, MARGIN, MOSTLY_NEW, RENAMED, column_size
+from .renaming import Renamer, share_of_new_names
+from .settings import Settings
+from .teacher import Teacher
+
+
+def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
+    """Choose the margin, unless the user did: none, unless gold is scarce.
+
+    how (Settings): How to rehearse.
+    inputs (Inputs): What there is.
+    experts (Sequence[Expert]): The experts.
+    RETURNS (float): The margin.
+    """
+    if how.margin is not None:
+        return how.margin
+    return MARGIN if _is_scarce(inputs, experts) else 0.0
+
+
+def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
+    """Whether gold is too little for what it teaches: experts tell, or its size."""
+    n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
+    return miss_most(experts) if experts else n_entities < FEW_ENTITIES
+
+
+def fit_column(
+    how: Settings,
+    inputs: Inputs,
+    experts: Sequence[Expert],
+    renamer: Optional[Renamer],
+) -> Dict[str, int]:
+    """Choose the size of the column, where the user did not.
+
+    how (Settings): How to rehearse.
+    inputs (Inputs): What there is.
+    experts (Sequence[Expert]): The experts.
+    renamer (Optional[Renamer]): What makes up names, if any are.
+    RETURNS (Dict[str, int]): Its width, depth and hidden units.
+    """
+    wide = renamer is not None and not _is_scarce(inputs, experts)
+    return column_size(how.column or {}, wide=wide)
+
+
+def fit_renamer(
+    nlp: Language, how: Settings, inputs: Inputs, has_column: bool
+) -> Optional[Renamer]:
+    """Choose how many names are made up, unless the user did.
+
+    nlp (Language): The student.
+    how (Settings): How to rehearse.
+    inputs (Inputs): What there is.
+    has_column (bool): Whether the new labels get weights of their own.
+    RETURNS (Optional[Renamer]): What makes up names. None if all stay as they are.
+    """
+    docs = [eg.reference for eg in inputs.gold.examples]
+    if how.rename is None:
+        new = share_of_new_names(docs, inputs.labels)
+        share = RENAMED if has_column and new >= MOSTLY_NEW else 0.0
+    else:
+        share = how.rename
+    if not share or others_that_learn(nlp, how, inputs):
+        return None
+    # The student's vocab is saved, the teacher's is not.
+    vocab = inputs.teacher.nlp.vocab
+    return Renamer(docs, inputs.labels, share, vocab, random.Random(inputs.seed))
+
+
+def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:
+    """RETURNS (List[str]): Pipes whose annotation would go with the names."""
+    ours = (how.name, how.component, *inputs.upstream, *inputs.frozen)
+    return [
+        name
+        for name, pipe in nlp.pipeline
+        if getattr(pipe, "is_trainable", False) and name not in ours
+    ]
+
+
+def fit_soft(pipe: Any, teacher: Teacher, weight: float) -> float:
+    """Leave distillation out, with a warning, where there are no scores to distil.
+
+    pipe (Pipe): The recogniser that learns.
+    teacher (Teacher): The teacher.
+    weight (float): The weight of distillation that the user wants.
+    RETURNS (float): The weight, or 0.
+    """
+    if weight and not can_distil(pipe):
+        warnings.warn(
+            f"component {teacher.component!r} does not score actions one by one: "
+            "silver is learnt without distillation (soft = 0)",
+            stacklevel=2,
+        )
+        return 0.0
+    return weight

@@ -1,0 +1,88 @@
+"""Inputs: teacher, gold, pool and memory, checked before anything is labelled."""
+
+from typing import List, NamedTuple, Tuple
+
+from spacy.language import Language
+
+from . import checks
+from .column import why_no_column
+from .gold import GetExamplesT, Gold, read_gold, resolve_labels
+from .labelling import count_texts
+from .listeners import check_listeners, upstream_of
+from .memory import Memory
+from .rounds import open_memory
+from .settings import Settings
+from .teacher import Teacher, load_teacher
+
+
+class Inputs(NamedTuple):
+    """What there is before anything is labelled, and found to be in order.
+
+    teacher (Teacher): The teacher.
+    gold (Gold): The gold.
+    memory (Memory): Human annotation of earlier rounds.
+    n_pool (int): Number of texts in the pool.
+    labels (Tuple[str, ...]): The labels that are to be learnt.
+    frozen (Tuple[str, ...]): The frozen components.
+    annotating (Tuple[str, ...]): The annotating components.
+    upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
+    no_column (str): Why there can't be a column. Empty if there can.
+    seed (int): The seed of the training.
+    """
+
+    teacher: Teacher
+    gold: Gold
+    memory: Memory
+    n_pool: int
+    labels: Tuple[str, ...]
+    frozen: Tuple[str, ...]
+    annotating: Tuple[str, ...]
+    upstream: List[str]
+    no_column: str
+    seed: int
+
+
+def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inputs:
+    """Read what there is, and check it. Cheap checks come first.
+
+    nlp (Language): The pipeline, with the rehearsal component in it.
+    get_examples (Callable[[], Iterable[Example]]): The gold.
+    how (Settings): How to rehearse.
+    RETURNS (Inputs): What there is.
+    RAISES (ValueError): If anything would spoil the training.
+    """
+    training = nlp.config.interpolate()["training"]
+    frozen = tuple(training["frozen_components"])
+    annotating = tuple(training["annotating_components"])
+    checks.check_settings(
+        how.ratio,
+        how.soft,
+        how.margin,
+        how.rename,
+        how.heldout,
+        how.expert,
+        how.column,
+    )
+    checks.check_memory(how.memory)
+    checks.check_pipeline(nlp, how.name, how.component, frozen)
+    gold = read_gold(get_examples, nlp)
+    memory = open_memory(how.memory)
+    check_listeners(nlp, how.component, frozen, annotating, gold.examples)
+    n_pool = count_texts(how.pool(nlp))
+    teacher = load_teacher(how.teacher, how.component, annotating)
+    checks.check_vectors(nlp, teacher)
+    labels = resolve_labels(how.labels, gold.labels, teacher.labels)
+    upstream = upstream_of(nlp, how.component)
+    shared = [name for name in upstream if name not in frozen]
+    return Inputs(
+        teacher=teacher,
+        gold=gold,
+        memory=memory,
+        n_pool=n_pool,
+        labels=labels,
+        frozen=frozen,
+        annotating=annotating,
+        upstream=upstream,
+        no_column=why_no_column(nlp, teacher, shared),
+        seed=training["seed"] or 0,
+    )
