@@ -19,7 +19,7 @@ from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 
-from spacy_rehearse.convert import convert_prodigy, split_off
+from spacy_rehearse.convert import convert, split_off
 
 N_KEPT_OUT = 1500
 BTC_NEW = 600  # tweets of section f that are annotated in btc
@@ -59,10 +59,10 @@ def drugs(shared: Path, work: Path, pools: Collection[str]) -> Suite:
         _split_pool(shared, folder, pools)
         gold = shared / "data" / "ner_drugs"
         nlp = spacy.load(base)
-        docs = convert_prodigy(gold / "drugs_training.jsonl", nlp).docs
+        docs = convert(gold / "drugs_training.jsonl", nlp).docs
         for part, name in zip(split_off(docs, 0.2), ("train", "dev"), strict=True):
             _save(part, folder / f"{name}.spacy")
-        test = convert_prodigy(gold / "drugs_eval.jsonl", nlp).docs
+        test = convert(gold / "drugs_eval.jsonl", nlp).docs
         _save(test, folder / "test.spacy")
         _finish(folder)
     return Suite(base, (), [Step(folder, ("DRUG",))])

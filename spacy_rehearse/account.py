@@ -12,7 +12,6 @@ from .fitting import others_that_learn
 from .gold import Gold
 from .heldout import Split
 from .inputs import Inputs
-from .recipe import HIDDEN
 from .renaming import share_of_new_names
 from .session import Session
 from .settings import Settings
@@ -145,11 +144,22 @@ def _explain(
     """Tell what is done otherwise than the settings say, and why."""
     lines = []
     if n_replayed:
-        lines.append(f"Memory: {n_replayed} texts of earlier rounds")
-    if session.movable and hidden >= HIDDEN:
+        n_gold = len(inputs.memory.exemplars) - n_replayed
+        more = f" ({n_gold} more are in this round's gold)" if n_gold else ""
+        lines.append(f"Memory: {n_replayed} texts of earlier rounds{more}")
+    elif how.memory and not inputs.memory.exemplars:
+        lines.append(
+            f"Memory: none yet at {how.memory.get('path')}, so this is taken for the "
+            "first round"
+        )
+        if "spacy_rehearse" in inputs.teacher.nlp.meta:
+            lines[-1] += ". But the base was rehearsed before: is the path right?"
+    if session.column and session.column["step_back"]:
         lines.append(
             f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
-            "labels learn to step back there, held by distillation elsewhere"
+            "labels learn to step back there. Elsewhere distillation holds them, but "
+            "some will change. step_back = false in [initialize.components."
+            f"{how.name}.column] rules that out, and misses such entities"
         )
     if session.renamer:
         docs = [eg.reference for eg in inputs.gold.examples]

@@ -7,6 +7,7 @@ from spacy.language import Language
 from thinc.api import Model
 
 from .cache import can_be_written
+from .column import DEFAULT_COLUMN
 from .expert import DEFAULT_EXPERT
 from .parameters import parameters
 from .teacher import Teacher, check_recogniser, vectors_digest
@@ -29,7 +30,7 @@ def check_settings(
     rename: Optional[float],
     heldout: float,
     expert: Optional[Mapping[str, Any]],
-    column: Optional[Mapping[str, Optional[int]]],
+    column: Optional[Mapping[str, Any]],
 ) -> None:
     """Raise a ValueError if a number is out of its range."""
     if ratio < 0:
@@ -61,7 +62,14 @@ def check_settings(
     if expert is not None:
         _check_block("expert", {**DEFAULT_EXPERT, **expert}, MOST_EXPERT)
     if column is not None:
-        _check_block("column", column, MOST_COLUMN)
+        sizes = {**DEFAULT_COLUMN, **column}
+        step_back = sizes.pop("step_back")
+        _check_block("column", sizes, MOST_COLUMN)
+        if step_back not in (None, True, False):
+            raise ValueError(
+                f"[initialize.components.rehearsal.column] step_back is {step_back}: "
+                "expected true, false, or null for what fits the gold"
+            )
 
 
 def check_memory(memory: Optional[Mapping[str, Any]]) -> None:

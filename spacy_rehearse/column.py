@@ -27,7 +27,7 @@ from .listeners import has_transformer, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None}
+DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None, "step_back": None}
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
 WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
@@ -87,7 +87,7 @@ def add_column(
     component: str,
     labels: Collection[str],
     *,
-    overlaps: bool = False,
+    step_back: bool = False,
     width: int,
     depth: int,
     hidden: int,
@@ -97,7 +97,7 @@ def add_column(
     nlp (Language): The pipeline.
     component (str): The entity recogniser. The labels were added to it already.
     labels (Collection[str]): The labels that are to be learnt.
-    overlaps (bool): Whether all actions read what is new, so that an old one can step
+    step_back (bool): Whether all actions read what is new, so that an old one can step
         back. Then old labels can change.
     width (int): Width of the column's token vectors, and of its embeddings of words.
     depth (int): Number of convolutional layers that make them.
@@ -115,7 +115,7 @@ def add_column(
     new.get_ref("tok2vec").layers[-1].set_dim("nI", n_base + 2 * width)
     names = action_names(pipe)
     learnt = numpy.array([label_of(name) in labels for name in names])
-    readers = learnt | overlaps
+    readers = learnt | step_back
     movable.update(_grow_head(old, new, learnt, readers))
     new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
     pipe.model = new

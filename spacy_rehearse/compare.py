@@ -108,6 +108,9 @@ def plan_runs(
         for method in methods:
             own = _seeded(configs[method], seed)
             _keep_memory(own, folder / f"{method}-{seed}.memory.jsonl")
+            own["training"].get("logger", {}).pop(
+                "output_file", None
+            )  # is the user's own
             rehearsal = _seeded(config, seed)
             runs.append(Run(method, seed, own, rehearsal, test, folder))
     return runs

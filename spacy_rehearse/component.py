@@ -175,7 +175,7 @@ class Rehearsal(Pipe):
         heldout: float = 0.1,
         cache: Optional[str] = ".rehearsal_cache",
         expert: Optional[Dict[str, Any]] = DEFAULT_EXPERT,
-        column: Optional[Dict[str, Optional[int]]] = DEFAULT_COLUMN,
+        column: Optional[Dict[str, Any]] = DEFAULT_COLUMN,
         memory: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Load the teacher, label the pool with it, add the new labels.
@@ -196,11 +196,12 @@ class Rehearsal(Pipe):
             pool. What they would find if the new labels' scores were higher by `lean`
             is missing there; `lean` None for as much as fits the gold. None for no
             expert.
-        column (Optional[Dict[str, Optional[int]]]): The new labels get weights of their
-            own: token vectors of some `width` from convolutional layers of some
-            `depth`, and `hidden` units, `width` and `hidden` None for as many as fit
-            the gold; the base's weights are frozen. None to let all weights learn,
-            held by distillation.
+        column (Optional[Dict[str, Any]]): The new labels get weights of their own:
+            token vectors of some `width` from convolutional layers of some `depth`, and
+            `hidden` units, `width` and `hidden` None for as many as fit the gold; the
+            base's weights are frozen. With `step_back`, the old labels read them, too,
+            to learn to make room; None to do so where they often hide new ones. None
+            to let all weights learn, held by distillation.
         memory (Optional[Dict[str, Any]]): What people annotated in earlier rounds is
             replayed from `path`, and this round's gold is merged with it into
             `save_to`: as many texts as `capacity`, chosen by `policy`, e.g.
@@ -375,7 +376,7 @@ class Rehearsal(Pipe):
             return dict.fromkeys(SCORE_WEIGHTS)
         self.scores, labels = evaluate_student(self.nlp, self.session, list(examples))
         score = self.scores["rehearsal_score"] or 0.0
-        if not self.best_labels or score > self.best_score:
+        if score >= self.best_score:  # as spaCy saves: the later of two that are level
             self.best_score, self.best_labels = score, labels
         self.unsaved_score = True
         return dict(self.scores)

@@ -4,7 +4,19 @@ from collections import Counter
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import srsly
 from spacy.language import Language
@@ -48,7 +60,9 @@ class Converted(NamedTuple):
         return self.labels.total()
 
 
-def convert(path: Path, nlp: Language) -> Converted:
+def convert(
+    path: Path, nlp: Language, labels: Optional[Sequence[str]] = None
+) -> Converted:
     """Convert a file of annotation, whatever its format: Prodigy's JSONL, spaCy's
     simple JSON of (text, {"entities": ...}), or columns of tokens and IOB tags, which
     spaCy's own converters read.
@@ -58,16 +72,18 @@ def convert(path: Path, nlp: Language) -> Converted:
 
     path (Path): The file. Its suffix tells the format.
     nlp (Language): Its tokenizer is used.
+    labels (Optional[Sequence[str]]): Keep spans of these labels only. None for all.
     RETURNS (Converted): The docs.
     RAISES (ValueError): If the format is another or the file is damaged, naming the
-        line or record; or if there is nothing to convert.
+        line or record; or if there is nothing to convert, or nothing of a label.
     """
     if path.suffix == ".jsonl":
-        return convert_prodigy(path, nlp)
+        lines = ((f"line {n}", record) for n, record in _read_records(path))
+        return _convert(lines, nlp, path, labels)
     if path.suffix == ".json":
-        return _convert(_read_json(path), nlp, path)
+        return _convert(_read_json(path), nlp, path, labels)
     if path.suffix in COLUMNS:
-        return _convert(_read_columns(path), nlp, path)
+        return _convert(_read_columns(path), nlp, path, labels)
     known = ", ".join([".jsonl", ".json", *COLUMNS])
     raise ValueError(
         f"{path}: its suffix is none of {known}. Rename the "
@@ -75,30 +91,21 @@ def convert(path: Path, nlp: Language) -> Converted:
     )
 
 
-def convert_prodigy(path: Path, nlp: Language) -> Converted:
-    """Convert Prodigy's JSONL ("text", "spans", "answer").
-
-    path (Path): The file.
-    nlp (Language): Its tokenizer is used.
-    RETURNS (Converted): The docs.
-    RAISES (ValueError): If a line is no such record, naming the line; or if there is
-        nothing to convert.
-    """
-    lines = ((f"line {n}", record) for n, record in _read_records(path))
-    return _convert(lines, nlp, path)
-
-
 def _convert(
-    records: Iterable[Tuple[str, Dict[str, Any]]], nlp: Language, path: Path
+    records: Iterable[Tuple[str, Dict[str, Any]]],
+    nlp: Language,
+    path: Path,
+    labels: Optional[Sequence[str]],
 ) -> Converted:
     docs: List[Doc] = []
     problems: List[str] = []
     n_skipped = 0
+    marked: Set[str] = set()
     for where, record in list(records):
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
-        doc, unplaced = _make_doc(nlp, record, f"{path}, {where}")
+        doc, unplaced = _make_doc(nlp, record, f"{path}, {where}", marked, labels)
         docs.append(doc)
         problems += unplaced
     if not docs:
@@ -108,8 +115,12 @@ def _convert(
             if n_skipped
             else f"{path} holds no annotated text: nothing to convert"
         )
-    labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
-    return Converted(docs, labels, n_skipped, problems)
+    if unused := sorted(set(labels or ()) - marked):
+        raise ValueError(
+            f"{path} marks no {', '.join(unused)}: it marks {', '.join(sorted(marked))}"
+        )
+    counts = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    return Converted(docs, counts, n_skipped, problems)
 
 
 def split_off(docs: List[Doc], share: float) -> Tuple[List[Doc], List[Doc]]:
@@ -156,7 +167,10 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
 
 def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
     try:
-        docs = list(COLUMNS[path.suffix](path.read_text(encoding="utf-8-sig")))
+        # spaCy takes a line of nothing but tabs for a token, and joins two texts.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = "\n".join(line if line.strip() else "" for line in lines)
+        docs = list(COLUMNS[path.suffix](text))
     except Exception as e:  # spaCy's converters raise what they meet
         raise ValueError(f"{path}: spaCy can't read its columns ({e})") from e
     for number, doc in enumerate((doc for doc in docs if len(doc)), start=1):
@@ -184,7 +198,14 @@ def _read_record(line: bytes, where: str) -> Dict[str, Any]:
     return record
 
 
-def _make_doc(nlp: Language, record: Dict[str, Any], where: str):
+def _make_doc(
+    nlp: Language,
+    record: Dict[str, Any],
+    where: str,
+    marked: Set[str],
+    labels: Optional[Sequence[str]],
+) -> Tuple[Doc, List[str]]:
+    """Make a doc, with its problems. `marked` gets all labels of the record."""
     try:
         spans = sorted(
             (int(span["start"]), int(span["end"]), str(span["label"]))
@@ -195,6 +216,8 @@ def _make_doc(nlp: Language, record: Dict[str, Any], where: str):
             f'{where}: "spans" must be a list of records with start, end and label '
             f"({e!r})"
         ) from e
+    marked.update(label for _, _, label in spans)
+    spans = [span for span in spans if labels is None or span[2] in labels]
     doc = nlp.make_doc(record["text"])
     kept: List[Tuple[int, int, str]] = []
     problems: List[str] = []

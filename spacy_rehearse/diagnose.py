@@ -14,6 +14,8 @@ from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
 FEWEST = 10  # entities in gold, to judge the teacher by
+FEWEST_TEXTS = 100  # of the pool
+SPARSE = 0.2  # share of gold texts with a new label
 
 
 class Diagnosis(NamedTuple):
@@ -29,6 +31,7 @@ class Diagnosis(NamedTuple):
     confusing (List[Tuple[str, str, str]]): Gold entities that it calls otherwise, each
         once: text, gold label, teacher's label.
     n_seen (int): Gold texts in which the teacher sees an entity.
+    n_marked (int): Gold texts in which a label that is to be learnt is marked.
     coverage (Counter): Mentions of old labels in the pool, by the teacher.
     n_leaked (int): Pool texts nearly the same as one of dev.
     n_repeated (int): Dev texts that are in the gold, too.
@@ -46,6 +49,7 @@ class Diagnosis(NamedTuple):
     called: Counter
     confusing: List[Tuple[str, str, str]]
     n_seen: int
+    n_marked: int
     coverage: Counter
     n_leaked: int
     n_repeated: int
@@ -100,6 +104,7 @@ def diagnose(
         called=Counter((label, theirs) for _, label, theirs in met),
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
         n_seen=sum(bool(entities) for entities in said),
+        n_marked=sum(any(e.label_ in new for e in doc.ents) for doc in gold),
         coverage=_only(Counter(mentions), old),
         n_leaked=sum(text in leaks for text in pool),
         n_repeated=sum(doc.text in trained for doc in dev),
@@ -131,11 +136,23 @@ def advise(
             advice.append(
                 f"{label} is marked {found.gold_labels[label]} times: annotate more"
             )
+    if found.n_marked < SPARSE * found.n_gold:
+        advice.append(
+            f"Only {found.n_marked} of {found.n_gold} gold texts hold a new entity: "
+            "they are seldom seen. Leave most of the others out of the gold, say all "
+            f"but {3 * found.n_marked}"
+        )
+    advice += _advise_on_labels(found)
+    if found.n_texts < FEWEST_TEXTS:
+        advice.append(
+            f"The pool has {found.n_texts} texts: a few thousand are good, of the kind "
+            "that the pipeline reads"
+        )
     whole = found.n_texts / max(found.n_pool, 1)  # how much more the pool will hold
     rare = [
         f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n * whole < SCARCE
     ]
-    if rare:
+    if rare and found.n_texts >= FEWEST_TEXTS:
         rehearsed = learns_from_pool and not column
         follows = "they are hardly rehearsed"
         if not rehearsed:
@@ -161,6 +178,26 @@ def advise(
                 "entities): its silver would teach mistakes. Mark it in the gold, and "
                 "list it in labels"
             )
+    return advice
+
+
+def _advise_on_labels(found: Diagnosis) -> List[str]:
+    """What is odd about the labels of gold and dev."""
+    old = set(found.coverage)
+    advice = [
+        f"dev never marks {label}: what is found of it there counts as wrong"
+        for label in found.new
+        if not found.dev_labels[label]
+    ]
+    if strange := sorted(set(found.dev_labels) - old - set(found.new)):
+        advice.append(
+            f"dev marks {', '.join(strange)}, which neither the teacher knows nor the "
+            "gold teaches"
+        )
+    by_case = {label.lower(): label for label in old}
+    for label in sorted({*found.new, *found.dev_labels} - old):
+        if twin := by_case.get(label.lower()):
+            advice.append(f"{label} is another label than the teacher's {twin}")
     return advice
 
 

@@ -6,10 +6,11 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 
+from .column import DEFAULT_COLUMN
 from .distillation import can_distil
 from .expert import Expert, miss_most
 from .inputs import Inputs
-from .recipe import FEW_ENTITIES, MARGIN, MOSTLY_NEW, RENAMED, column_size
+from .recipe import FEW_ENTITIES, MARGIN, MOSTLY_NEW, RENAMED, column_settings
 from .renaming import Renamer, share_of_new_names
 from .settings import Settings
 from .teacher import Teacher
@@ -39,17 +40,21 @@ def fit_column(
     inputs: Inputs,
     experts: Sequence[Expert],
     renamer: Optional[Renamer],
-) -> Dict[str, int]:
-    """Choose the size of the column, where the user did not.
+    hidden: float,
+) -> Dict[str, Any]:
+    """Choose what the column is like, where the user did not.
 
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
     experts (Sequence[Expert]): The experts.
     renamer (Optional[Renamer]): What makes up names, if any are.
-    RETURNS (Dict[str, int]): Its width, depth and hidden units.
+    hidden (float): Share of the new entities that the teacher's hide.
+    RETURNS (Dict[str, Any]): Its width, depth and hidden units, and whether old labels
+        learn to step back.
     """
     wide = renamer is not None and not _is_scarce(inputs, experts)
-    return column_size(how.column or {}, wide=wide)
+    settings = {**DEFAULT_COLUMN, **(how.column or {})}
+    return column_settings(settings, wide=wide, hidden=hidden)
 
 
 def fit_renamer(

@@ -153,7 +153,7 @@ def resolve_labels(
         raise ValueError(
             f"the gold holds labels {undeclared}, which the teacher does not know and "
             f"[initialize.components.rehearsal] labels ({labels}) does not list: list "
-            "them too, or take them out of the gold"
+            "them too, or leave them out of the gold (--labels of rehearse convert)"
         )
     return tuple(labels)
 

@@ -39,8 +39,10 @@ def raise_scores(pipe: Any, chosen: Callable[[str], bool], by: float) -> None:
     chosen (Callable[[str], bool]): Which actions, by name, e.g. "B-ORG" or "O".
     by (float): By how much. Negative to lower them.
     """
-    are_chosen = [float(chosen(name)) for name in action_names(pipe)]
-    set_bias(pipe, get_bias(pipe) + by * pipe.model.ops.asarray_f(are_chosen))
+    bias = get_bias(pipe)
+    if rows := [i for i, name in enumerate(action_names(pipe)) if chosen(name)]:
+        bias[rows] += by  # CuPy takes no empty list for an index
+        set_bias(pipe, bias)
 
 
 def label_of(action: str) -> str:

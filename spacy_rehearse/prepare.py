@@ -27,7 +27,7 @@ from .memory import round_key, without_round
 from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import has_weights_of, weights_digest
-from .recipe import HIDDEN, LEARN_RATE, TRANSFORMER_LEARN_RATE
+from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import Start, remember_start
 from .replay import as_silver, replayed_forever
 from .rounds import save_round
@@ -84,14 +84,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         replay = ask_experts(replay, experts, labels)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     renamer = fit_renamer(nlp, how, inputs, has_column)
-    size: Optional[Dict[str, int]] = None
+    column: Optional[Dict[str, Any]] = None
     movable: MovableT = {}
     if has_column:  # when nothing is left to fail: it changes the pipeline
-        size = fit_column(how, inputs, experts, renamer)
-        movable = add_column(
-            nlp, how.component, labels, overlaps=hidden >= HIDDEN, **size
-        )
-    moves = hidden >= HIDDEN or not movable
+        column = fit_column(how, inputs, experts, renamer, hidden)
+        movable = add_column(nlp, how.component, labels, **column)
+    moves = column is None or column["step_back"]  # what was there before
     needed = required_pipes(nlp, how.component, inputs.annotating)
     session = Session(
         teacher=teacher,
@@ -112,7 +110,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         frozen=inputs.frozen,
         annotating=tuple(x for x in needed if x in inputs.annotating),
         starts=starts,
-        column=size,
+        column=column,
         movable=movable,
     )
     if movable:

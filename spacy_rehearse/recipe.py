@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Mapping, NamedTuple
 
 from spacy.vocab import Vocab
 
@@ -111,16 +111,19 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
     return {"n_experts": 2, "max_passes": min(max(passes, 2), 12), "lean": None}
 
 
-def column_size(settings: Mapping[str, Optional[int]], *, wide: bool) -> Dict[str, int]:
+def column_settings(
+    settings: Mapping[str, Any], *, wide: bool, hidden: float
+) -> Dict[str, Any]:
     """Fill in what the settings of the column leave to the gold.
 
-    settings (Mapping[str, Optional[int]]): width, depth and hidden, or None for what
+    settings (Mapping[str, Any]): width, depth, hidden and step_back, or None for what
         fits.
     wide (bool): Whether it may be wide.
-    RETURNS (Dict[str, int]): The settings, all of them numbers.
+    hidden (float): Share of the new entities that the base's entities hide.
+    RETURNS (Dict[str, Any]): The settings, none of them None.
     """
-    fits = WIDE if wide else NARROW
-    return {key: fits[key] if n is None else n for key, n in settings.items()}
+    fits = {**(WIDE if wide else NARROW), "step_back": hidden >= HIDDEN}
+    return {key: fits[key] if x is None else x for key, x in settings.items()}
 
 
 def dropout(gold: GoldSize) -> float:

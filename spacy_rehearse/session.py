@@ -38,7 +38,8 @@ class Session:
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.
     starts (List[Start]): What the learning pipes were before the training.
-    column (Optional[Dict[str, int]]): Size of the column. None for none.
+    column (Optional[Dict[str, Any]]): Size of the column, and whether old labels learn
+        to step back. None for no column.
     movable (MovableT): What may move of the weights that are partly or wholly frozen.
     frozen_weights (Dict): What a column leaves as it is, to put it back if need be.
     weights_digest (Counter): Digests of the learning pipes' weights before the first
@@ -65,7 +66,7 @@ class Session:
     frozen: Tuple[str, ...]
     annotating: Tuple[str, ...]
     starts: List[Start] = field(default_factory=list)
-    column: Optional[Dict[str, int]] = None
+    column: Optional[Dict[str, Any]] = None
     movable: MovableT = field(default_factory=dict)
     frozen_weights: Dict[KeyT, Any] = field(default_factory=dict)
     weights_digest: Counter = field(default_factory=Counter)

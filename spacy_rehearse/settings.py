@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     heldout (float): Share of the pool to hold out.
     cache (Optional[str]): Folder of the silver cache. None to keep silver in memory.
     expert (Optional[Mapping[str, Any]]): Settings of the experts. None for no expert.
-    column (Optional[Mapping[str, int]]): Settings of the column. None to let all the
+    column (Optional[Mapping[str, Any]]): Settings of the column. None to let all the
         weights learn.
     memory (Optional[Mapping[str, Any]]): Settings of the memory. None for none.
     regularized (bool): Whether regularizers will ask how the weights started.
@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     heldout: float
     cache: Optional[str]
     expert: Optional[Mapping[str, Any]]
-    column: Optional[Mapping[str, Optional[int]]]
+    column: Optional[Mapping[str, Any]]
     memory: Optional[Mapping[str, Any]]
     regularized: bool
     fisher_texts: int

@@ -119,7 +119,7 @@ def test_column_lets_old_actions_step_back_where_they_hide_the_new(tmp_path, upp
     texts = ["Acme and others", "the Zoomer"]
     before = scores(nlp, texts)
     ner.add_label("GADGET")
-    movable = add_column(nlp, "ner", NEW, overlaps=True, **COLUMN)
+    movable = add_column(nlp, "ner", NEW, step_back=True, **COLUMN)
     n_old = before.shape[1]
     now = scores(nlp, texts)[:, :n_old]
     numpy.testing.assert_allclose(now, before, rtol=1e-4, atol=1e-4)

@@ -193,3 +193,11 @@ def test_compare_goes_on_after_an_interruption(config, workdir):
     less = [*command[:-4], "--methods", "naive", "--seeds", "0", "--json"]
     done = subprocess.run(less, capture_output=True, text=True)
     assert set(json.loads(done.stdout)["results"]) == {"naive", "self-training"}
+    # Nor are runs of other settings replaced, unless that is asked for.
+    other = [*less, "--training.dropout", "0.3"]
+    done = subprocess.run(other, capture_output=True, text=True)
+    assert done.returncode == 1 and "naive (seed 0)" in done.stdout
+    assert first.stat().st_mtime == before
+    done = subprocess.run([*other, "--force"], capture_output=True, text=True)
+    assert done.returncode == 0 and first.stat().st_mtime > before
+    assert "naive (seed 0) is done (1 of 1)" in done.stderr

@@ -6,6 +6,7 @@ import spacy
 from spacy.training import Corpus, Example
 
 from spacy_rehearse import rehearse
+from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.freeze import put_back
 from spacy_rehearse.scorer import SCORE_WEIGHTS
@@ -192,7 +193,8 @@ def test_component_freezes_what_a_regularizer_freezes(base, corpus):
 def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
     base, corpus, capfd
 ):
-    for n_hidden in (0, 8):
+    never = {**DEFAULT_COLUMN, "step_back": False}
+    for n_hidden, column in ((0, DEFAULT_COLUMN), (8, DEFAULT_COLUMN), (8, never)):
         nlp = spacy.load(base)
         doc = nlp.make_doc("made the firm Acme Corp and the device Zoomer X late .")
         doc.set_ents([doc.char_span(19, 23, "GADGET")])  # "Corp"
@@ -206,14 +208,27 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
             pool=create_raw_text_v1(corpus / "pool.jsonl"),
             cache=None,
             expert=None,
+            column=column,
         )
+        steps_back = bool(n_hidden) and column is not never
+        about = rehearsal.session.about["settings"]
+        assert about["column"]["step_back"] == steps_back
         # Old scores can move then: they are distilled, and would make up for a margin.
-        assert (rehearsal.session.soft > 0) == bool(n_hidden)
-        assert (rehearsal.session.margin == 0) == bool(n_hidden)
-        share = rehearsal.session.about["settings"]["hidden_share"]
-        assert (share > 0.05) == bool(n_hidden)
+        assert (rehearsal.session.soft > 0) == steps_back
+        assert (rehearsal.session.margin == 0) == steps_back
+        assert (about["hidden_share"] > 0.05) == bool(n_hidden)
         told = "begin inside one of the teacher's" in capfd.readouterr().err
-        assert told == bool(n_hidden)
+        assert told == steps_back
+
+
+def test_component_tells_of_the_checkpoint_that_spacy_saves(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    rehearsal = nlp.get_pipe("rehearsal")
+    with nlp.select_pipes(disable=["rehearsal"]):
+        rehearsal.score(list(examples[:0]))  # nothing is learnt: the score is 0
+        first = rehearsal.best_labels
+        rehearsal.score(list(examples[:0]))
+    assert rehearsal.best_labels is not first  # of two that are level, the later one
 
 
 def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus):

@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_rehearse import convert as module
-from spacy_rehearse.convert import convert_prodigy
 
 NLP = spacy.blank("en")
 
@@ -14,7 +13,7 @@ NLP = spacy.blank("en")
 def convert(tmp_path, *records):
     path = tmp_path / "in.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), encoding="utf8")
-    return convert_prodigy(path, NLP)
+    return module.convert(path, NLP)
 
 
 def span(start, end, label="DRUG"):
@@ -137,3 +136,18 @@ def test_convert_lists_spans_that_are_not_on_tokens(tmp_path):
     converted = written(tmp_path, "x.json", text)
     (problem,) = converted.problems
     assert "x.json, record 1: PER within 0-" in problem and not converted.labels
+
+
+def test_convert_columns_takes_a_line_of_tabs_for_a_blank_one(tmp_path):
+    path = tmp_path / "in.conll"
+    path.write_text("Ana\tB-PERSON\nsat\tO\n\t\nBob\tB-PERSON\n", encoding="utf8")
+    converted = module.convert(path, NLP)
+    assert [doc.text.strip() for doc in converted.docs] == ["Ana sat", "Bob"]
+
+
+def test_convert_keeps_some_labels(tmp_path):
+    path = tmp_path / "in.conll"
+    path.write_text("Ana\tB-PERSON\nat\tO\nAcme\tB-ORG\n", encoding="utf8")
+    assert module.convert(path, NLP, ["ORG"]).labels == {"ORG": 1}
+    with pytest.raises(ValueError, match="marks no GPE: it marks ORG, PERSON"):
+        module.convert(path, NLP, ["ORG", "GPE"])

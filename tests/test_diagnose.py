@@ -36,18 +36,40 @@ def test_diagnosis_shows_what_the_teacher_calls_the_new_concept(teacher):
 
 
 def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
-    pool = [text for text, _ in make_texts(60, (), 4, kinds=("PERSON",))]
+    pool = [text for text, _ in make_texts(120, (), 4, kinds=("PERSON",))]
     dev = [spacy.blank("en").make_doc(text) for text in pool[:3]]
     found = diagnose(teacher, gold=[named((35, 43, "GADGET"))], dev=dev, pool=pool)
     assert found.coverage["PERSON"] > 20 > found.coverage["ORG"]
+    few = advise(found._replace(n_texts=60))
+    assert any("The pool has 60 texts: a few thousand" in line for line in few)
+    assert not any("Hardly" in line for line in few)
     assert found.n_leaked == 3
     advice = " ".join(advise(found))
-    assert "Hardly in the 60 pool texts: ORG" in advice
+    assert "Hardly in the 120 pool texts: ORG" in advice
     assert "3 pool texts are nearly the same as texts of dev" in advice
     sample = found._replace(coverage=Counter(ORG=2), n_texts=3000)
     assert not any("Hardly" in line for line in advise(sample))  # 100 of all
     advice = " ".join(advise(found, learns_from_pool=False))
     assert "nearly the same" not in advice and "hardly rehearsed" not in advice
+
+
+def test_diagnosis_tells_of_gold_with_few_mentions(teacher):
+    gold = [named((35, 43, "GADGET"))]
+    nlp = spacy.blank("en")
+    for n, is_sparse in ((3, False), (30, True)):
+        silent = [nlp.make_doc("Nothing is said here")] * n
+        found = diagnose(teacher, gold=gold + silent, dev=gold, pool=[])
+        told = [x for x in advise(found) if "hold a new entity" in x]
+        assert bool(told) == is_sparse
+    assert told[0].startswith("Only 1 of 31 gold texts") and "all but 3" in told[0]
+
+
+def test_diagnosis_tells_of_odd_labels_of_dev(teacher):
+    gold, dev = [named((35, 43, "GADGET"))], [named((35, 43, "Person"))]
+    advice = advise(diagnose(teacher, gold=gold, dev=dev, pool=[]))
+    assert "dev never marks GADGET: what is found of it there counts as wrong" in advice
+    assert any(x.startswith("dev marks Person, which neither") for x in advice)
+    assert "Person is another label than the teacher's PERSON" in advice
 
 
 def test_diagnosis_finds_a_weak_teacher(teacher):
@@ -87,7 +109,7 @@ def test_check_reads_the_config(base, corpus, workdir):
         initialize__components__rehearsal__pool__path="pool.jsonl",
     )
     failed = run("--strict")
-    assert failed.exit_code == 1 and "Hardly in the 1 pool texts" in failed.output
+    assert failed.exit_code == 1 and "The pool has 1 texts" in failed.output
 
 
 @pytest.mark.parametrize(

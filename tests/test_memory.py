@@ -220,7 +220,7 @@ def test_memory_settings_are_checked(base, corpus, workdir, settings, words):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
-def test_memory_of_the_first_round_changes_the_second(base, corpus, workdir):
+def test_memory_of_the_first_round_changes_the_second(base, corpus, workdir, capfd):
     how = dict(with_memory(), training__max_steps=10)
     # All weights learn, so that what is replayed can be seen in the old ones.
     how["initialize__components__rehearsal__column"] = None
@@ -248,6 +248,9 @@ def test_memory_of_the_first_round_changes_the_second(base, corpus, workdir):
         outcomes.append((meta["replayed"], nlp.get_pipe("ner").model.to_bytes()))
     (replayed, weights), (none, others) = outcomes
     assert (replayed, none) == (20, 0) and weights != others
+    # A path that is wrong looks like a first round, which this base can't be in.
+    told = capfd.readouterr().err
+    assert "none yet at None" in told and "is the path right?" in told
     memory = read_memory(workdir / "memory.jsonl")
     assert len(memory.exemplars) == 20 and len(memory.rounds) == 2
     lines = (workdir / "memory.jsonl").read_text().splitlines()

@@ -158,7 +158,7 @@ def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
     monkeypatch.setattr(fitting, "FEW_ENTITIES", few)
     nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
-    assert told == {**size, "depth": 2}
+    assert told == {**size, "depth": 2, "step_back": False}
     assert nlp.get_pipe_config("ner")["model"]["hidden_width"] == 32 + size["hidden"]
 
 
@@ -167,7 +167,8 @@ def test_renaming_takes_the_users_word_for_the_size_of_the_column(base, corpus):
         base, corpus, 1.0, column={"width": 8, "depth": 1, "hidden": None}
     )
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
-    assert told == {"width": 8, "depth": 1, "hidden": NARROW["hidden"]}
+    hidden = NARROW["hidden"]
+    assert told == {"width": 8, "depth": 1, "hidden": hidden, "step_back": False}
 
 
 def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(base, corpus):

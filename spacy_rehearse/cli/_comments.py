@@ -59,12 +59,14 @@ COMMENTS = {
     "cache =": ["Holds pool text! null keeps it in memory."],
     "[initialize.components.rehearsal.expert]": [
         "Copies of the base that learn the gold alone, to find the new labels in the",
-        "pool. `expert = null` in the section above turns them off.",
+        "pool. To do without: delete this section, and write expert = null above it.",
     ],
     "[initialize.components.rehearsal.column]": [
-        "New labels get weights of their own; the original's are frozen. `column = null`",
-        "in the section above lets all weights learn, held by distillation. null below:",
-        "32 wide with 16 units, or 64 with 64 where names are made up and gold is enough.",
+        "New labels get weights of their own; the original's are frozen. To let all weights",
+        "learn, held by distillation: delete this section, and write column = null above",
+        "it. width, hidden = null: 32 and 16, or 64 and 64 where names are made up and gold",
+        "is enough. step_back = null: old labels make room where they often hide new ones",
+        '("Party" in "the Party"), and can change a little; false: never.',
     ],
     "annotating_components =": [
         "A frozen tok2vec that the recogniser listens to has to run during training.",

@@ -19,6 +19,7 @@ from wasabi import msg
 
 from ..cache import write_whole
 from ..compare import MEASURES, Run, do_run, finished, front, plan_runs, summarise
+from ..component import tell
 from ..gold import read_docs
 from ..methods import METHODS
 from ..report.chart import chart
@@ -58,6 +59,9 @@ def compare_cli(
     ),
     workers: int = Opt(1, "--workers", "-w", help="Runs at a time, a core each"),
     as_json: bool = Opt(False, "--json", "-J", help="Print the results as JSON"),
+    force: bool = Opt(
+        False, "--force", "-F", help="Replace runs of other settings or data"
+    ),
 ):
     """
     Train several methods on the data of a config, and compare what each has learnt and
@@ -89,9 +93,18 @@ def compare_cli(
         check_config(config.interpolate())
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
+    other = [name_of(run) for run in todo if run.result.exists()]
+    if other and not force:
+        msg.fail(
+            f"In {output} are runs of other settings or data: {', '.join(other)}",
+            "Give another --output, or --force to replace them.",
+            exits=1,
+        )
     if len(todo) < len(runs):
         n_there = len(runs) - len(todo)
         msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
+    if todo:
+        tell(f"Runs to train: {len(todo)}. What each says: {output / 'runs'}/*.log")
     failed = _do_all(todo, workers)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
@@ -147,18 +160,25 @@ def _do_all(runs: List[Run], workers: int) -> List[str]:
     with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
         try:
             names = {pool.submit(_work, run): run for run in runs}
-            for future in as_completed(names):
+            for number, future in enumerate(as_completed(names), start=1):
                 run = names[future]
                 bar.update()
                 if error := future.exception():
-                    failed.append(f"{run.method} (seed {run.seed})")
+                    failed.append(name_of(run))
                     told = f"{failed[-1]}: {error}\nSee {_log(run)}"
-                    bar.write(told, file=sys.stderr)
+                else:
+                    told = f"{name_of(run)} is done ({number} of {len(runs)})"
+                bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
             _stop(pool)
             msg.fail("Stopped. The same command goes on where it was")
             sys.exit(130)
     return failed
+
+
+def name_of(run: Run) -> str:
+    """RETURNS (str): What a run is called in messages."""
+    return f"{run.method} (seed {run.seed})"
 
 
 def _work(run: Run) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import List, Optional
 
 import spacy
-from spacy.cli._util import Arg, Opt
+from spacy.cli._util import Arg, Opt, string_to_list
 from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
@@ -15,6 +15,7 @@ from . import rehearse_cli
 from ._fail import fail_on, require, require_different, require_free
 
 MOST_LISTED = 20
+LONG = 1000  # tokens: longer texts are mostly several in one
 DEV_SHARE = 0.2
 
 
@@ -48,6 +49,11 @@ def convert_cli(
         "--dev-share",
         help=f"The part that --dev sets aside, above 0 and below 1; by default {DEV_SHARE}",
     ),
+    labels: Optional[str] = Opt(
+        None,
+        "--labels",
+        help="Comma-separated labels to keep, if the file marks more than are to be learnt. By default all",
+    ),
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """
@@ -77,7 +83,8 @@ def convert_cli(
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
         nlp = load_pipeline(base, "base", "--base") if base else spacy.blank(lang)
-        converted = convert(input_file, nlp)
+        kept = string_to_list(labels) if labels else None
+        converted = convert(input_file, nlp, kept)
         train, dev = converted.docs, converted.docs[:0]
         if dev_file is not None:
             train, dev = split_off(converted.docs, dev_share)
@@ -89,6 +96,11 @@ def convert_cli(
         msg.warn(f"{len(converted.problems)} spans left as missing annotation")
     if converted.n_skipped:
         msg.info(f"Left out {converted.n_skipped} rejected or ignored records")
+    if n_long := sum(len(doc) > LONG for doc in converted.docs):
+        msg.warn(
+            f"{n_long} texts have more than {LONG} tokens: is each a text of its own? In "
+            "columns, a blank line separates them"
+        )
     if not converted.n_entities:
         msg.warn("No text has an entity: is this the annotated file?")
     msg.good(

@@ -89,7 +89,7 @@ def evaluate_cli(
     \b
         python -m spacy rehearse evaluate en_core_web_sm \\
             training/model-best dev.spacy --pool pool.jsonl \\
-            --html report.html --fail-under retention=0.98 --fail-drop 2
+            --html report.html --fail-under retention=0.98
     """
     for path, name in [(data, "DATA"), *((x, "--pool") for x in pool or [])]:
         require(path, name)

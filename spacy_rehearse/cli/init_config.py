@@ -145,14 +145,23 @@ def init_config_cli(
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
-    msg.text("You can now train the pipeline:")
+    if how.rehearses:
+        msg.text("Look at gold, dev and pool through the base's eyes, and train:")
+        msg.text(f"python -m spacy rehearse check {output_file}")
+    else:
+        msg.text("You can now train the pipeline:")
     msg.text(f"python -m spacy train {output_file} --output {folder}")
 
 
 def _free_folder(base: str) -> Path:
-    """RETURNS (Path): Where to train. Not where the base is: it would be replaced."""
+    """RETURNS (Path): Where to train. Not where the base, or an earlier pipeline, is: it
+    would be replaced.
+    """
     folder, number = Path("training"), 2
-    while Path(base).resolve().is_relative_to(folder.resolve()):
+    while (
+        Path(base).resolve().is_relative_to(folder.resolve())
+        or (folder / "model-best").exists()
+    ):
         folder, number = Path(f"training-{number}"), number + 1
     return folder
 
