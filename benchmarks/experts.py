@@ -58,7 +58,7 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
     vocab = spacy.blank("en").vocab
     gold = read_docs(step.folder / "train.spacy", vocab)
     dev = read_docs(step.folder / "dev.spacy", vocab)
-    settings = recipe.expert_settings(recipe.measure_gold(step.folder / "train.spacy"))
+    settings = recipe.expert_settings(recipe.measure_gold(gold))
     experts = train_experts(
         lambda: spacy.load(base),
         load_teacher(str(base), "ner", ()).pipes,

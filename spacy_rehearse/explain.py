@@ -64,7 +64,7 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
     size = f"gold marks {amount} entities: {gold.labels.total():,}"
     training = config["training"]
     rows = [
-        ("gold", f"{gold.n_docs:,} texts", labels),
+        ("gold", f"{gold.n_docs:,} texts", labels + _left_out(config)),
         (
             "max_steps",
             str(training["max_steps"]),
@@ -100,6 +100,16 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         names = ", ".join(settings["regularizers"])
         rows.append(("regularizers", names, "what the method holds old weights by"))
     return rows
+
+
+def _left_out(config: Config) -> str:
+    thinner = config["corpora"]["train"]["augmenter"]
+    if not thinner:
+        return ""
+    return (
+        f". Hardly any text has one: of the others, {thinner['keep']:.0%} are kept "
+        "([corpora.train.augmenter])"
+    )
 
 
 def _size(column: Any) -> str:

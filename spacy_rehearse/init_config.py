@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import CONFIG_SECTION_ORDER
 from spacy.vocab import Vocab
@@ -20,6 +21,7 @@ from .teacher import (
     predict_entities,
     required_pipes,
 )
+from .thinning import share_to_keep, thin
 
 LOOKED_AT = 500  # gold texts, to see how often the base's entities hide the new ones
 # By whether there is rehearsal.
@@ -58,20 +60,27 @@ def make_config(
     nlp = load_pipeline(base, "base", "--base")
     check_recogniser(nlp, component, f"base {base!r}")
     recogniser: Any = nlp.get_pipe(component)
-    gold = recipe.measure_gold(train)
-    gold = gold.only(resolve_labels(labels, gold.labels, recogniser.labels))
+    docs = read_docs(train, Vocab())
+    marked = recipe.measure_gold(docs).labels
+    new = resolve_labels(labels, marked, recogniser.labels)
+    keep = share_to_keep(docs, new)
+    docs = thin(docs, new, keep)
+    gold = recipe.measure_gold(docs).only(new)
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
     fits = can_grow(nlp, component) and not has_transformer(nlp, component)
     grow = rehearse and column and fits
-    hidden = _share_hidden(nlp, component, train, gold.labels)
+    hidden = _share_hidden(nlp, component, docs, new)
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
         "nlp": _nlp_section(nlp, names),
         "components": _components(nlp, component, rehearse, grow, gold),
-        "corpora": {"train": _corpus("train"), "dev": _corpus("dev")},
+        "corpora": {
+            "train": {**_corpus("train"), "augmenter": _thinner(new, keep)},
+            "dev": _corpus("dev"),
+        },
         "training": _training(nlp, component, gold, rehearse, grow, hidden),
         "initialize": _initialize(nlp, labels, pool, gold, grow),
     }
@@ -83,10 +92,10 @@ def make_config(
 
 
 def _share_hidden(
-    nlp: Language, component: str, train: Path, labels: Collection[str]
+    nlp: Language, component: str, gold: Sequence[Doc], labels: Collection[str]
 ) -> float:
     """How many of the new entities the base's hide, in the first texts of the gold."""
-    docs = read_docs(train, Vocab())[:LOOKED_AT]
+    docs = gold[:LOOKED_AT]
     pipes = required_pipes(nlp, component)
     texts = [doc.text for doc in docs]
     taught = dict(zip(texts, predict_entities(nlp, pipes, texts), strict=True))
@@ -163,6 +172,25 @@ def _corpus(name: str) -> Dict[str, Any]:
         "limit": 0,
         "augmenter": None,
     }
+
+
+def _thinner(labels: Sequence[str], keep: float) -> Optional[Dict[str, Any]]:
+    """Leaves most texts without a new entity out, if hardly any has one."""
+    if keep == 1:
+        return None
+    thinner = {"@augmenters": "spacy-rehearse.Thin.v1", "keep": keep}
+    return {**thinner, "labels": list(labels)}
+
+
+def read_gold_of(config: Config) -> List[Doc]:
+    """Read the gold of a config of `make_config`, as the training will see it.
+
+    config (Config): The config.
+    RETURNS (List[Doc]): The docs.
+    """
+    docs = read_docs(Path(config["paths"]["train"]), Vocab())
+    thinner = config["corpora"]["train"]["augmenter"]
+    return thin(docs, thinner["labels"], thinner["keep"]) if thinner else docs
 
 
 def _training(

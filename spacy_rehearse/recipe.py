@@ -2,18 +2,16 @@
 
 import math
 from collections import Counter
-from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, NamedTuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Sequence
 
-from spacy.vocab import Vocab
-
-from .gold import read_docs
+from spacy.tokens import Doc
 
 # As much silver as gold. More keeps a little more of the old labels and slows down the
 # learning of the new ones (and the training) a lot.
 RATIO = 1.0
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
+SILENT = 3.0  # gold texts without a new entity for each that has one, at most
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 HIDDEN = 0.05  # share of the gold from which on old labels have to step back
@@ -26,6 +24,7 @@ LEARN_RATE = 0.003
 COLUMN_LEARN_RATE = 0.006  # new weights start from nothing, and can't harm the old ones
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
+MEMORY_TEXTS = 500  # of all rounds together
 # Few entities are learnt by heart before they are understood: more dropout, and a pull
 # back to the start, help there. Where there are more, the pull costs the new label.
 FEW_ENTITIES = 500
@@ -67,14 +66,12 @@ class GoldSize(NamedTuple):
         return self._replace(labels=Counter({x: self.labels[x] for x in labels}))
 
 
-def measure_gold(path: Path) -> GoldSize:
-    """Count docs, tokens and entities of a .spacy file, or of a folder of them.
+def measure_gold(docs: Sequence[Doc]) -> GoldSize:
+    """Count docs, tokens and entities.
 
-    path (Path): The file or folder.
+    docs (Sequence[Doc]): The gold.
     RETURNS (GoldSize): The counts.
-    RAISES (ValueError): If it is of another format or holds no doc.
     """
-    docs = read_docs(path, Vocab())
     labels = Counter(ent.label_ for doc in docs for ent in doc.ents)
     return GoldSize(len(docs), sum(len(doc) for doc in docs), labels)
 
@@ -124,6 +121,14 @@ def column_settings(
     """
     fits = {**(WIDE if wide else NARROW), "step_back": hidden >= HIDDEN}
     return {key: fits[key] if x is None else x for key, x in settings.items()}
+
+
+def memory_settings(path: str) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The [initialize.components.rehearsal.memory] block, for
+    a file that all rounds share.
+    """
+    policy = {"@misc": "spacy-rehearse.Rare.v1"}
+    return {"path": path, "save_to": path, "capacity": MEMORY_TEXTS, "policy": policy}
 
 
 def dropout(gold: GoldSize) -> float:

@@ -1,5 +1,6 @@
 """The commands, as users run them."""
 
+import json
 import os
 import re
 import shutil
@@ -290,6 +291,43 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     assert done.exit_code == 0 and "nearly the same" not in done.stdout
     done = spacy_cli("init-config", "t.cfg", *args[:-2], "--method", "textbook")
     assert done.exit_code == 1 and "No --pool given" in done.stdout
+
+
+def test_cli_init_config_writes_a_memory_for_the_rounds_to_come(
+    spacy_cli, base, corpus, workdir
+):
+    args = ("--base", base, "--train", corpus / "train.spacy", "--memory", "m.jsonl")
+    args += ("--dev", corpus / "dev.spacy", "--pool", corpus / "pool.jsonl")
+    assert spacy_cli("init-config", "c.cfg", *args).exit_code == 0
+    assert spacy_cli("check", "c.cfg").exit_code == 0
+    memory = Config().from_disk("c.cfg")["initialize"]["components"]["rehearsal"]
+    assert memory["memory"]["path"] == memory["memory"]["save_to"] == "m.jsonl"
+    done = spacy_cli("init-config", "n.cfg", *args, "--method", "naive")
+    assert done.exit_code == 1 and "naive replays nothing" in done.stdout
+
+
+def test_cli_init_config_thins_gold_that_hardly_mentions_the_label(
+    spacy_cli, base, corpus, workdir
+):
+    nlp = spacy.blank("en")
+    silent = [
+        nlp.make_doc(f"nothing at all happens here, {i} says") for i in range(900)
+    ]
+    gold = list(DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab))
+    DocBin(docs=[*gold, *silent]).to_disk("sparse.spacy")
+    args = ("--base", base, "--train", "sparse.spacy")
+    args += ("--dev", corpus / "dev.spacy", "--pool", corpus / "pool.jsonl")
+    told = " ".join(
+        spacy_cli("init-config", "c.cfg", *args, "--dry-run").stdout.split()
+    )
+    assert "of the others" in told and "[corpora.train.augmenter]" in told
+    assert spacy_cli("init-config", "c.cfg", *args).exit_code == 0
+    config = Config().from_disk("c.cfg", interpolate=False)
+    thinner = config["corpora"]["train"]["augmenter"]
+    assert thinner["labels"] == ["GADGET"] and 0 < thinner["keep"] < 0.5
+    checked = json.loads(spacy_cli("check", "c.cfg", "--json").stdout)
+    assert len(gold) < checked["gold_texts"] < 500
+    assert not any("hold a new entity" in line for line in checked["advice"])
 
 
 def test_cli_init_config_can_skip_what_can_not_be_read(

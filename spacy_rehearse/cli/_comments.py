@@ -35,6 +35,9 @@ COMMENTS = {
     "replace_listeners =": [
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
+    "[corpora.train.augmenter]": [
+        "Hardly any text has a new entity. Of those that have none, so many are kept.",
+    ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
     "use_averages =": ["Averaged weights keep more of the old labels."],
@@ -67,6 +70,10 @@ COMMENTS = {
         "it. width, hidden = null: 32 and 16, or 64 and 64 where names are made up and gold",
         "is enough. step_back = null: old labels make room where they often hide new ones",
         '("Party" in "the Party"), and can change a little; false: never.',
+    ],
+    "[initialize.components.rehearsal.memory]": [
+        "Annotated texts of earlier rounds are replayed from path, and some of this",
+        "round's are kept in save_to. The first round finds no file, and makes it.",
     ],
     "annotating_components =": [
         "A frozen tok2vec that the recogniser listens to has to run during training.",

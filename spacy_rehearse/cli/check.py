@@ -11,7 +11,12 @@ from spacy.cli._util import Arg, Opt, parse_config_overrides
 from spacy.language import Language
 from spacy.schemas import validate_init_settings
 from spacy.tokens import Doc
-from spacy.util import load_config, load_model_from_config, registry
+from spacy.util import (
+    load_config,
+    load_model_from_config,
+    registry,
+    resolve_dot_names,
+)
 from thinc.api import Config
 from wasabi import msg
 
@@ -155,8 +160,9 @@ def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
     read = registry.resolve({"pool": given["pool"]})["pool"]
     texts = iter(read(teacher.nlp))
     pool = list(islice(texts, limit or None))
+    (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
     return {
-        "gold": _docs(config, "train_corpus", teacher),
+        "gold": [eg.reference for eg in corpus(teacher.nlp)],  # what will be trained on
         "dev": _docs(config, "dev_corpus", teacher),
         "pool": pool,
         "n_texts": len(pool) + sum(1 for _ in texts),

@@ -5,6 +5,7 @@ from typing import Any, List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import msg
 
@@ -12,7 +13,7 @@ from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
-from ..gold import check_dev, resolve_labels
+from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
@@ -71,6 +72,11 @@ def init_config_cli(
         "-D",
         help="Write nothing: show what was found about base and gold, and why each setting is what it is",
     ),
+    memory: Optional[Path] = Opt(
+        None,
+        "--memory",
+        help="File that keeps some of the annotated texts for later rounds, where more labels come, and replays those of earlier ones. The first round makes it",
+    ),
     gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
     skip_invalid: bool = Opt(
         False, "--skip-invalid", help="Skip lines of the pool that can't be read"
@@ -97,6 +103,8 @@ def init_config_cli(
     if method not in METHODS:
         msg.fail(f"No method {method!r}: there are {', '.join(METHODS)}", exits=1)
     how = METHODS[method]
+    if memory is not None and not how.rehearses:
+        msg.fail(f"--memory is for rehearsal: {method} replays nothing", exits=1)
     if not dry_run:
         require_free(output_file, force)
     for path, name in [
@@ -129,12 +137,16 @@ def init_config_cli(
         if texts:
             reader = config["initialize"]["components"]["rehearsal"]["pool"]
             reader["skip_invalid"] = skip_invalid
+            if memory is not None:
+                settings = config["initialize"]["components"]["rehearsal"]
+                settings["memory"] = recipe.memory_settings(str(memory))
             config = method_config(config, method)
         else:
             for change in how.changes:
                 change(config)
-        gold = recipe.measure_gold(train)
-        check_dev(dev, recipe.measure_gold(dev).labels, gold.labels)
+        gold = recipe.measure_gold(init_config.read_gold_of(config))
+        marked = recipe.measure_gold(read_docs(dev, Vocab())).labels
+        check_dev(dev, marked, gold.labels)
         if dry_run:
             _explain(base, component, config, gold, method)
             return

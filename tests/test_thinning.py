@@ -1,0 +1,67 @@
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import DocBin, Span
+from spacy.training import Corpus, Example
+
+from spacy_rehearse.convert import split_off
+from spacy_rehearse.recipe import SILENT
+from spacy_rehearse.thinning import create_thin_v1, is_kept, share_to_keep, thin
+
+NLP = spacy.blank("en")
+
+
+def make(text, label=None):
+    doc = NLP.make_doc(text)
+    doc.set_ents([Span(doc, 0, 1, label)] if label else [])
+    return doc
+
+
+def texts(n_marked, n_silent):
+    marked = [make(f"Zoomer number {i}", "GADGET") for i in range(n_marked)]
+    return marked + [make(f"nothing happens, {i}") for i in range(n_silent)]
+
+
+@given(n_marked=st.integers(1, 20), n_silent=st.integers(0, 300))
+def test_thinning_keeps_all_mentions_and_about_as_many_others_as_it_should(
+    n_marked, n_silent
+):
+    docs = texts(n_marked, n_silent)
+    keep = share_to_keep(docs, ["GADGET"])
+    left = thin(docs, ["GADGET"], keep)
+    assert sum(bool(doc.ents) for doc in left) == n_marked
+    assert left == [doc for doc in docs if doc in left]  # in their order
+    if n_silent <= SILENT * n_marked:
+        assert keep == 1 and left == docs
+    else:
+        wanted = SILENT * n_marked
+        assert abs(len(left) - n_marked - wanted) <= 5 * wanted**0.5
+
+
+def test_thinning_counts_entities_of_the_new_labels_only():
+    gadget = make("Zoomer sells", "GADGET")
+    people = [make(f"Ana {i}", "PERSON") for i in range(9)]
+    assert share_to_keep([gadget, *people], ["GADGET"]) < 1
+    assert share_to_keep([gadget, *people], ["PERSON"]) == 1
+    assert share_to_keep([gadget, *people], ["NONE"]) == 1
+
+
+def test_thinning_is_independent_of_the_dev_split():
+    train, _ = split_off(texts(0, 2000), 0.5)
+    assert 0.07 < sum(is_kept(doc.text, 0.1) for doc in train) / len(train) < 0.13
+
+
+def test_thinning_augmenter_leaves_texts_out_of_spacys_corpus(tmp_path):
+    docs = texts(5, 200)
+    DocBin(docs=docs).to_disk(tmp_path / "gold.spacy")
+    corpus = Corpus(tmp_path / "gold.spacy", augmenter=create_thin_v1(0.1, ["GADGET"]))
+    read = [[eg.reference.text for eg in corpus(NLP)] for _ in range(2)]
+    assert read[0] == read[1] == [d.text for d in thin(docs, ["GADGET"], 0.1)]
+    assert list(create_thin_v1(1.0)(NLP, Example(docs[-1], docs[-1])))
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.1])
+def test_thinning_refuses_a_share_that_is_none(keep):
+    with pytest.raises(ValueError, match=f"keep is {keep}"):
+        create_thin_v1(keep)
