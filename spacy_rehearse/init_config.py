@@ -63,8 +63,8 @@ def make_config(
     docs = read_docs(train, Vocab())
     marked = recipe.measure_gold(docs).labels
     new = resolve_labels(labels, marked, recogniser.labels)
-    keep = share_to_keep(docs, new)
-    docs = thin(docs, new, keep)
+    keep = share_to_keep(docs)
+    docs = thin(docs, keep)
     gold = recipe.measure_gold(docs).only(new)
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
@@ -78,7 +78,7 @@ def make_config(
         "nlp": _nlp_section(nlp, names),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {
-            "train": {**_corpus("train"), "augmenter": _thinner(new, keep)},
+            "train": {**_corpus("train"), "augmenter": _thinner(keep)},
             "dev": _corpus("dev"),
         },
         "training": _training(nlp, component, gold, rehearse, grow, hidden),
@@ -174,12 +174,11 @@ def _corpus(name: str) -> Dict[str, Any]:
     }
 
 
-def _thinner(labels: Sequence[str], keep: float) -> Optional[Dict[str, Any]]:
-    """Leaves most texts without a new entity out, if hardly any has one."""
+def _thinner(keep: float) -> Optional[Dict[str, Any]]:
+    """Leaves most texts without an entity out, if hardly any has one."""
     if keep == 1:
         return None
-    thinner = {"@augmenters": "spacy-rehearse.Thin.v1", "keep": keep}
-    return {**thinner, "labels": list(labels)}
+    return {"@augmenters": "spacy-rehearse.Thin.v1", "keep": keep}
 
 
 def read_gold_of(config: Config) -> List[Doc]:
@@ -190,7 +189,7 @@ def read_gold_of(config: Config) -> List[Doc]:
     """
     docs = read_docs(Path(config["paths"]["train"]), Vocab())
     thinner = config["corpora"]["train"]["augmenter"]
-    return thin(docs, thinner["labels"], thinner["keep"]) if thinner else docs
+    return thin(docs, thinner["keep"]) if thinner else docs
 
 
 def _training(

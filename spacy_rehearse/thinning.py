@@ -7,7 +7,7 @@ decides on it, so that it is the same texts each time.
 """
 
 from hashlib import blake2b
-from typing import Callable, Collection, Iterator, List, Optional, Sequence
+from typing import Callable, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -18,35 +18,28 @@ from .recipe import SILENT
 ThinnerT = Callable[[Language, Example], Iterator[Example]]
 
 
-def share_to_keep(docs: Sequence[Doc], labels: Collection[str]) -> float:
+def share_to_keep(docs: Sequence[Doc]) -> float:
     """Find out how many of the texts without an entity should be kept.
 
     docs (Sequence[Doc]): The gold.
-    labels (Collection[str]): The labels that are to be learnt.
     RETURNS (float): The share, 1.0 for all, unless they are more than SILENT times as
         many as the others.
     """
-    n_marked = sum(has_mention(doc, labels) for doc in docs)
+    n_marked = sum(bool(doc.ents) for doc in docs)
     n_silent = len(docs) - n_marked
     if n_silent <= SILENT * n_marked or not n_marked:
         return 1.0
     return round(SILENT * n_marked / n_silent, 3)
 
 
-def thin(docs: Sequence[Doc], labels: Collection[str], keep: float) -> List[Doc]:
+def thin(docs: Sequence[Doc], keep: float) -> List[Doc]:
     """Leave texts without an entity out.
 
     docs (Sequence[Doc]): The gold.
-    labels (Collection[str]): The labels that are to be learnt.
     keep (float): The share of them to keep.
     RETURNS (List[Doc]): The texts that are left.
     """
-    return [d for d in docs if has_mention(d, labels) or is_kept(d.text, keep)]
-
-
-def has_mention(doc: Doc, labels: Optional[Collection[str]]) -> bool:
-    """RETURNS (bool): Whether an entity of the labels is marked, or any, if None."""
-    return any(labels is None or ent.label_ in labels for ent in doc.ents)
+    return [doc for doc in docs if doc.ents or is_kept(doc.text, keep)]
 
 
 def is_kept(text: str, keep: float) -> bool:
@@ -58,11 +51,10 @@ def is_kept(text: str, keep: float) -> bool:
     return int.from_bytes(digest, "big") < keep * 2**64
 
 
-def create_thin_v1(keep: float, labels: Optional[List[str]] = None) -> ThinnerT:
+def create_thin_v1(keep: float) -> ThinnerT:
     """Create an augmenter, for spacy.Corpus.v1, that leaves texts out of the gold.
 
     keep (float): The share of texts without an entity to keep, above 0.
-    labels (Optional[List[str]]): Entities of these labels count. None for any.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If the share is none.
     """
@@ -73,8 +65,6 @@ def create_thin_v1(keep: float, labels: Optional[List[str]] = None) -> ThinnerT:
         )
 
     def leave_out(nlp: Language, example: Example) -> Iterator[Example]:
-        doc = example.reference
-        if has_mention(doc, labels) or is_kept(doc.text, keep):
-            yield example
+        yield from [example] if thin([example.reference], keep) else []
 
     return leave_out

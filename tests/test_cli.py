@@ -324,7 +324,7 @@ def test_cli_init_config_thins_gold_that_hardly_mentions_the_label(
     assert spacy_cli("init-config", "c.cfg", *args).exit_code == 0
     config = Config().from_disk("c.cfg", interpolate=False)
     thinner = config["corpora"]["train"]["augmenter"]
-    assert thinner["labels"] == ["GADGET"] and 0 < thinner["keep"] < 0.5
+    assert 0 < thinner["keep"] < 0.5
     checked = json.loads(spacy_cli("check", "c.cfg", "--json").stdout)
     assert len(gold) < checked["gold_texts"] < 500
     assert not any("hold a new entity" in line for line in checked["advice"])

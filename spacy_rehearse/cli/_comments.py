@@ -36,7 +36,7 @@ COMMENTS = {
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
     "[corpora.train.augmenter]": [
-        "Hardly any text has a new entity. Of those that have none, so many are kept.",
+        "Hardly any text has an entity. Of those that have none, so many are kept.",
     ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
