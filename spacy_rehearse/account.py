@@ -111,9 +111,13 @@ def _summarise(
         if miss_most(session.experts):
             lean = session.experts[0].lean
             lines.append(
-                f"They miss most of it: what they lean to (by {lean:g}) is no `O` in "
-                f"silver, and the margin is {session.margin:g}"
+                "They miss most of it: gold is scarce. In silver, what they may have "
+                f"missed is left open (lean {lean:g})"
             )
+            if session.margin:
+                lines[-1] += (
+                    f", and new labels learn with a margin ({session.margin:g})"
+                )
         elif session.expected_precision < RELIABLE:
             lines.append(
                 "They are not asked about the pool: most of what they would find there "

@@ -9,13 +9,13 @@ from . import scorer
 from .forgetting import as_examples
 from .gold import resolve_labels
 from .near_duplicates import NearDuplicateIndex
+from .recipe import SILENT, SPARSE
 from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
 
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
 FEWEST = 10  # entities in gold, to judge the teacher by
 FEWEST_TEXTS = 100  # of the pool
-SPARSE = 0.2  # share of gold texts with a new label
 
 
 class Diagnosis(NamedTuple):
@@ -136,11 +136,11 @@ def advise(
             advice.append(
                 f"{label} is marked {found.gold_labels[label]} times: annotate more"
             )
-    if found.n_marked < SPARSE * found.n_gold:
+    if 0 < found.n_marked < SPARSE * found.n_gold:
         advice.append(
             f"Only {found.n_marked} of {found.n_gold} gold texts hold a new entity: "
             "they are seldom seen. Leave most of the others out of the gold, say all "
-            f"but {3 * found.n_marked}"
+            f"but {SILENT * found.n_marked:g}"
         )
     advice += _advise_on_labels(found)
     if found.n_texts < FEWEST_TEXTS:

@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .recipe import SILENT
+from .recipe import SILENT, SPARSE
 
 ThinnerT = Callable[[Language, Example], Iterator[Example]]
 
@@ -22,14 +22,13 @@ def share_to_keep(docs: Sequence[Doc]) -> float:
     """Find out how many of the texts without an entity should be kept.
 
     docs (Sequence[Doc]): The gold.
-    RETURNS (float): The share, 1.0 for all, unless they are more than SILENT times as
-        many as the others.
+    RETURNS (float): The share, 1.0 for all: unless hardly any text has one, and then
+        SILENT of the others for each that has.
     """
     n_marked = sum(bool(doc.ents) for doc in docs)
-    n_silent = len(docs) - n_marked
-    if n_silent <= SILENT * n_marked or not n_marked:
+    if not 0 < n_marked < SPARSE * len(docs):
         return 1.0
-    return round(SILENT * n_marked / n_silent, 3)
+    return round(SILENT * n_marked / (len(docs) - n_marked), 3)
 
 
 def thin(docs: Sequence[Doc], keep: float) -> List[Doc]:

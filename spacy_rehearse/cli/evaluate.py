@@ -149,7 +149,7 @@ def evaluate_cli(
     if verdict.failures:
         if not as_json_:
             for failure in verdict.failures:
-                msg.fail(f"Not good enough: {failure}")
+                msg.fail(f"The gate fails: {failure}")
         raise typer.Exit(1)
 
 
