@@ -84,7 +84,8 @@ def check_cli(
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
     else:
-        _show(found, show_texts)
+        n_out = len(_docs(config, "train_corpus", teacher)) - found.n_gold
+        _show(found, show_texts, n_out)
         for line in advice:
             msg.warn(line)
         if not advice:
@@ -174,12 +175,14 @@ def _docs(config: Config, corpus: str, teacher: Teacher) -> List[Doc]:
     return read_docs(path_of(config, corpus), teacher.nlp.vocab)
 
 
-def _show(found: Diagnosis, show_texts: bool) -> None:
+def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
     msg.divider("Gold")
     share = 100 * found.n_seen / max(found.n_gold, 1)
     msg.text(
         f"{found.n_gold} texts; the teacher sees an entity in {share:.0f} % of them"
     )
+    if n_out > 0:
+        msg.text(f"{n_out} more are left out by [corpora.train.augmenter]")
     rows = [(x, n, _called(found, x)) for x, n in found.gold_labels.most_common()]
     msg.table(
         rows, header=("label", "entities", "the teacher calls them"), divider=True
