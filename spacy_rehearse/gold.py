@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import (
+    Any,
     Callable,
     Collection,
     Iterable,
@@ -68,6 +69,34 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
     if not docs:
         raise ValueError(f"{path} holds no doc: expected .spacy, one file or a folder")
     return docs
+
+
+def corpus_path(config: Mapping[str, Any], name: str) -> Optional[Path]:
+    """Find the file of a corpus that spaCy's own reader reads.
+
+    config (Mapping[str, Any]): A config, interpolated.
+    name (str): train_corpus or dev_corpus.
+    RETURNS (Optional[Path]): The file or folder. None if the corpus has no path.
+    """
+    block: Any = config
+    for key in config["training"][name].split("."):
+        block = block.get(key) if isinstance(block, Mapping) else None
+    path = block.get("path") if isinstance(block, Mapping) else None
+    return Path(path) if path else None
+
+
+def check_dev_exists(config: Mapping[str, Any]) -> None:
+    """Raise a ValueError if there is no dev set: spaCy reads it only when all is
+    labelled.
+
+    config (Mapping[str, Any]): The config, interpolated.
+    """
+    path = corpus_path(config, "dev_corpus")
+    if path and not path.exists():
+        raise ValueError(
+            f"the dev set {str(path)!r} does not exist: set --paths.dev, or the path "
+            f"of [{config['training']['dev_corpus']}]"
+        )
 
 
 def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:

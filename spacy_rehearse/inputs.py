@@ -6,7 +6,13 @@ from spacy.language import Language
 
 from . import checks
 from .column import why_no_column
-from .gold import GetExamplesT, Gold, read_gold, resolve_labels
+from .gold import (
+    GetExamplesT,
+    Gold,
+    check_dev_exists,
+    read_gold,
+    resolve_labels,
+)
 from .labelling import count_texts
 from .listeners import check_listeners, upstream_of
 from .memory import Memory
@@ -51,7 +57,8 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     RETURNS (Inputs): What there is.
     RAISES (ValueError): If anything would spoil the training.
     """
-    training = nlp.config.interpolate()["training"]
+    config = nlp.config.interpolate()
+    training = config["training"]
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
     checks.check_settings(
@@ -65,6 +72,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     )
     checks.check_memory(how.memory)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
+    check_dev_exists(config)
     gold = read_gold(get_examples, nlp)
     memory = open_memory(how.memory)
     check_listeners(nlp, how.component, frozen, annotating, gold.examples)

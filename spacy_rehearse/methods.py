@@ -5,10 +5,11 @@ So each is something that `spacy train` runs, and `compare` runs them side by si
 
 import copy
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple
 
 from thinc.api import Config
 
+from .gold import corpus_path
 from .init_config import make_config
 
 REHEARSAL = "rehearsal"
@@ -223,12 +224,10 @@ def path_of(config: Config, name: str) -> Path:
     RETURNS (Path): The file or folder.
     RAISES (ValueError): If the corpus has no path.
     """
-    block: Optional[Any] = config
-    for key in config["training"][name].split("."):
-        block = block[key] if block else None
-    if not isinstance(block, dict) or not block.get("path"):
+    path = corpus_path(config, name)
+    if path is None:
         raise ValueError(
             f"[training] {name} is {config['training'][name]!r}, which has no path: "
             "compare needs gold in a .spacy file, read by spacy.Corpus.v1"
         )
-    return Path(block["path"])
+    return path

@@ -58,6 +58,15 @@ def test_bad_settings(attempt, wrong, words):
         attempt(**wrong)
 
 
+def test_bad_dev_set_shows_before_anything_is_annotated(attempt, base):
+    nlp = spacy.load(base)
+    config = nlp.config
+    config["corpora"]["dev"]["path"] = "nowhere.spacy"
+    nlp.config = config
+    with pytest.raises(ValueError, match="'nowhere.spacy' does not exist: set --paths"):
+        attempt(nlp)
+
+
 def test_bad_gold_without_an_entity_is_not_said_to_hold_old_labels():
     with pytest.raises(ValueError, match="no entity is marked in the gold"):
         resolve_labels(None, Counter(), ("ORG",))
