@@ -1,7 +1,7 @@
 """The account of a preparation: for meta.json, and for whoever starts the training."""
 
 from hashlib import sha256
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Sequence, Tuple
 
 from spacy.language import Language
 
@@ -137,6 +137,25 @@ def _summarise(
     return lines
 
 
+def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> str:
+    if corrected:
+        why = (
+            f"{', '.join(sorted(corrected))}: the teacher knows it already, and is "
+            "corrected. Where it was wrong, O has to win and no other label, so the "
+            "scores of all learn"
+        )
+    else:
+        why = (
+            f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
+            "labels learn to step back there"
+        )
+    return (
+        f"{why}. Elsewhere distillation holds them, but some will change. step_back = "
+        f"false in [initialize.components.{name}.column] rules that out, at the cost "
+        "of such entities"
+    )
+
+
 def _explain(
     nlp: Language,
     session: Session,
@@ -152,19 +171,12 @@ def _explain(
         more = f" ({n_gold} more are in this round's gold)" if n_gold else ""
         lines.append(f"Memory: {n_replayed} texts of earlier rounds{more}")
     elif how.memory and not inputs.memory.exemplars:
-        lines.append(
-            f"Memory: none yet at {how.memory.get('path')}, so this is taken for the "
-            "first round"
-        )
+        at = f" at {how.memory['path']}" if how.memory.get("path") else ""
+        lines.append(f"Memory: none yet{at}, so this is taken for the first round")
         if "spacy_rehearse" in inputs.teacher.nlp.meta:
             lines[-1] += ". But the base was rehearsed before: is the path right?"
     if session.column and session.column["step_back"]:
-        lines.append(
-            f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
-            "labels learn to step back there. Elsewhere distillation holds them, but "
-            "some will change. step_back = false in [initialize.components."
-            f"{how.name}.column] rules that out, and misses such entities"
-        )
+        lines.append(_explain_step_back(inputs.corrected, hidden, how.name))
     if session.renamer:
         docs = [eg.reference for eg in inputs.gold.examples]
         new = share_of_new_names(docs, inputs.labels)

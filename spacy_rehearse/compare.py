@@ -12,7 +12,7 @@ import spacy
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config
+from spacy.util import get_package_path, is_package, load_config
 from thinc.api import Config
 
 from .cache import write_whole
@@ -65,7 +65,12 @@ class Run(NamedTuple):
         corpora = [path_of(told, name) for name in ("train_corpus", "dev_corpus")]
         pool = _initialize(told)["pool"].get("path", [])
         given = [pool] if isinstance(pool, (str, Path)) else pool
-        paths = [*corpora, *map(Path, given), *([self.test] if self.test else [])]
+        paths = [
+            *corpora,
+            *map(Path, given),
+            _folder_of(_initialize(told)["teacher"]),
+            *filter(None, [self.test, _memory_path(self.config)]),
+        ]
         parts = [
             *(x.to_str(interpolate=False) for x in (self.config, self.rehearsal)),
             *(f"{path} {_stamp(path)}" for path in paths),
@@ -75,6 +80,11 @@ class Run(NamedTuple):
 
 def _initialize(config: Config) -> Dict[str, Any]:
     return config["initialize"]["components"]["rehearsal"]
+
+
+def _folder_of(pipeline: str) -> Path:
+    """RETURNS (Path): The folder of a package or of a saved pipeline."""
+    return get_package_path(pipeline) if is_package(pipeline) else Path(pipeline)
 
 
 def _stamp(path: Path) -> str:
@@ -108,9 +118,7 @@ def plan_runs(
         for method in methods:
             own = _seeded(configs[method], seed)
             _keep_memory(own, folder / f"{method}-{seed}.memory.jsonl")
-            own["training"].get("logger", {}).pop(
-                "output_file", None
-            )  # is the user's own
+            _write_no_log(own["training"].get("logger") or {})
             rehearsal = _seeded(config, seed)
             runs.append(Run(method, seed, own, rehearsal, test, folder))
     return runs
@@ -122,14 +130,30 @@ def _seeded(config: Config, seed: int) -> Config:
     return seeded
 
 
+def _write_no_log(logger: Dict[str, Any]) -> None:
+    """Leave the user's log file to the user's own trainings."""
+    while logger:
+        logger.pop("output_file", None)
+        logger = logger.get("also") or {}
+
+
 def _keep_memory(config: Config, path: Path) -> None:
     """Let a run have its memory to itself: the user's is only read."""
-    settings = config["initialize"].get("components", {}).get("rehearsal", {})
-    memory = settings.get("memory")
-    if memory:
-        known = memory.get("path")
-        known = known if known and Path(known).exists() else None
-        settings["memory"] = {**memory, "path": known, "save_to": str(path)}
+    known = _memory_path(config)
+    if known or _memory_of(config):
+        kept = {"path": str(known) if known else None, "save_to": str(path)}
+        _initialize(config)["memory"].update(kept)
+
+
+def _memory_of(config: Config) -> Dict[str, Any]:
+    components = config["initialize"].get("components", {})
+    return components.get("rehearsal", {}).get("memory") or {}
+
+
+def _memory_path(config: Config) -> Optional[Path]:
+    """RETURNS (Optional[Path]): The memory of earlier rounds, if there is one."""
+    path = _memory_of(config.interpolate()).get("path")
+    return Path(path) if path and Path(path).exists() else None
 
 
 def finished(run: Run) -> Optional[Dict[str, Any]]:

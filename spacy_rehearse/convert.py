@@ -20,10 +20,10 @@ from typing import (
 
 import srsly
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training.converters import conll_ner_to_docs, iob_to_docs
 
-from .completion import place_entities, set_entities
+from .completion import place_entities, set_entities, tokens_of
 
 
 def iob_or_conll_to_docs(text: str) -> Iterable[Doc]:
@@ -220,12 +220,14 @@ def _make_doc(
     spans = [span for span in spans if labels is None or span[2] in labels]
     doc = nlp.make_doc(record["text"])
     kept: List[Tuple[int, int, str]] = []
+    unclear: List[Span] = []
     problems: List[str] = []
     for start, end, label in spans:
         overlaps = kept and start < kept[-1][1]
         if overlaps or not 0 <= start < end <= len(doc.text):
             why = "overlaps another" if overlaps else "is outside the text"
             problems.append(f"{where}: {label} at {start}-{end} {why}")
+            unclear += _within(doc, start, end)
         else:
             kept.append((start, end, label))
     placed, unplaced = place_entities(doc, kept)
@@ -235,5 +237,12 @@ def _make_doc(
             "fall on tokens"
         )
     doc.set_ents([], default="outside")
-    set_entities(doc, placed, {token.i for span in unplaced for token in span})
+    set_entities(doc, placed, tokens_of(unclear + unplaced))
     return doc, problems
+
+
+def _within(doc: Doc, start: int, end: int) -> List[Span]:
+    """RETURNS (List[Span]): The tokens that a span touches, if it touches any."""
+    start, end = max(start, 0), min(end, len(doc.text))
+    span = doc.char_span(start, end, alignment_mode="expand") if start < end else None
+    return [] if span is None else [span]

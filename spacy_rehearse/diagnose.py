@@ -226,6 +226,7 @@ def _teacher_f(
     marked = {ent.label_ for doc in dev for ent in doc.ents} & set(old)
     if not marked:
         return {}
-    examples = as_examples(dev, _predict(teacher, [doc.text for doc in dev]))
+    said = _predict(teacher, [doc.text for doc in dev])
+    examples = as_examples(teacher.nlp, dev, said)
     scores = {label: scorer.entity_prf(examples, [label]) for label in sorted(marked)}
     return {label: (s.fscore, s.tp + s.fn) for label, s in scores.items()}

@@ -3,7 +3,7 @@
 import copy
 import re
 import warnings
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Set
 
 from spacy.language import Language
 from thinc.api import Config
@@ -17,6 +17,7 @@ COMPUTED = {
     "lang", "spacy_version", "spacy_git_version", "vectors", "labels", "pipeline",
     "components", "disabled", "performance", "spacy_rehearse", "requirements",
 }  # fmt: skip
+PATH = re.compile(r"\$\{paths[.:](\w+)")  # a variable
 UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
 
 
@@ -67,17 +68,28 @@ def plain_config(config: Config, base: Config) -> Config:
         of [training] that says which pipes learn and what counts.
     RETURNS (Config): A config that spaCy alone can train with.
     """
-    plain, base = copy.deepcopy(config), copy.deepcopy(base)
+    plain, base = copy.deepcopy(config), base.interpolate()
     plain["initialize"] = base["initialize"]
     plain["initialize"]["components"] = {}
     for key in ("frozen_components", "annotating_components", "score_weights"):
         plain["training"][key] = base["training"][key]
     for section in ("training", "corpora", "nlp"):
         plain[section] = _scrub(plain[section], base.get(section, {}))
-    used = set(re.findall(r"\$\{paths[.:](\w+)", str({**plain, "paths": {}})))
-    paths = {**base.get("paths", {}), **plain.get("paths", {})}
-    plain["paths"] = {key: value for key, value in paths.items() if key in used}
+    plain["paths"] = _used_paths(plain)
     return plain
+
+
+def _used_paths(config: Mapping[str, Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What other sections need of [paths], and what that is
+    made of.
+    """
+    paths = config.get("paths", {})
+    used: Set[str] = set()
+    found = set(PATH.findall(str({**config, "paths": {}})))
+    while found - used:
+        used |= found
+        found = set(PATH.findall(str([paths.get(key) for key in used])))
+    return {key: value for key, value in paths.items() if key in used}
 
 
 def _scrub(section: Any, base: Any) -> Any:

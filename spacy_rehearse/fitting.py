@@ -10,7 +10,14 @@ from .column import DEFAULT_COLUMN
 from .distillation import can_distil
 from .expert import Expert, miss_most
 from .inputs import Inputs
-from .recipe import FEW_ENTITIES, MARGIN, MOSTLY_NEW, RENAMED, column_settings
+from .recipe import (
+    FEW_ENTITIES,
+    MARGIN,
+    MOSTLY_NEW,
+    RENAMED,
+    column_settings,
+    must_step_back,
+)
 from .renaming import Renamer, share_of_new_names
 from .settings import Settings
 from .teacher import Teacher
@@ -54,7 +61,8 @@ def fit_column(
     """
     wide = renamer is not None and not _is_scarce(inputs, experts)
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
-    return column_settings(settings, wide=wide, hidden=hidden)
+    step_back = must_step_back(hidden, inputs.corrected)
+    return column_settings(settings, wide=wide, step_back=step_back)
 
 
 def fit_renamer(

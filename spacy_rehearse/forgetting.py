@@ -152,8 +152,8 @@ def compare_pipelines(
     theirs = _predict(base, component, progress(all_texts, "Before"))
     ours = _predict(student, component, progress(all_texts, "After"))
     n_gold = len(gold)
-    was = as_examples(gold, theirs[:n_gold])
-    now = as_examples(gold, ours[:n_gold])
+    was = as_examples(base, gold, theirs[:n_gold])
+    now = as_examples(base, gold, ours[:n_gold])
     raw = ours[n_gold:], theirs[n_gold:]
     words = sum(len(base.make_doc(text)) for text in texts)
     return Forgetting(
@@ -178,25 +178,30 @@ def _predict(
     nlp: Language, component: str, texts: Iterable[str]
 ) -> List[Tuple[Entity, ...]]:
     pipes = required_pipes(nlp, component, nlp.pipe_names)
-    return list(predict_entities(nlp, pipes, texts))
+    disabled = [name for name in pipes if name in nlp.disabled]
+    for name in disabled:
+        nlp.enable_pipe(name)
+    try:
+        return list(predict_entities(nlp, pipes, texts))
+    finally:
+        for name in disabled:
+            nlp.disable_pipe(name)
 
 
 def as_examples(
-    gold: Sequence[Doc], predicted: Sequence[Sequence[Entity]]
+    nlp: Language, gold: Sequence[Doc], predicted: Sequence[Sequence[Entity]]
 ) -> List[Example]:
     """Put predictions beside gold.
 
+    nlp (Language): A pipeline with the tokenizer of what predicted: an entity that does
+        not fall on the gold's tokens is an error, not nothing.
     gold (Sequence[Doc]): The annotated texts.
     predicted (Sequence[Sequence[Entity]]): The entities that were found in each.
     RETURNS (List[Example]): The examples, as a scorer takes them.
     """
     examples = []
     for doc, entities in zip(gold, predicted, strict=True):
-        said = Doc(
-            doc.vocab,
-            words=[token.text for token in doc],
-            spaces=[bool(token.whitespace_) for token in doc],
-        )
+        said = nlp.make_doc(doc.text)
         set_entities(said, place_entities(said, entities)[0], set())
         examples.append(Example(said, doc))
     return examples

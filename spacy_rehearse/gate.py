@@ -8,6 +8,7 @@ FEWEST = 10  # entities of a label in the gold: with fewer, chance may decide
 # With so many, one that lost all of them lost none by chance (sign test: 2**-5 < 0.05).
 FEWEST_CERTAIN = 5
 MOST_DROP = 100.0  # points of F
+ROUNDING = 1e-9  # 90 to 88 is 2 points, and a little more as floats have it
 # Each with its least and its highest value.
 FIGURES = {
     "new_f": (0.0, 1.0),
@@ -73,7 +74,7 @@ def judge(
         value = figures[name]
         if value is None:
             failures.append(f"{name} can't be measured with this data: {_needs(name)}")
-        elif value < limit:
+        elif limit - value > ROUNDING:
             failures.append(f"{name} is {value:.4f}, at least {limit:g} is asked for")
     if most_flood is not None:
         failures += _judge_flood(report.flood, most_flood)
@@ -87,7 +88,7 @@ def _judge_flood(flood: Optional[float], most: float) -> List[str]:
     if flood is None:
         return [f"flood can't be measured with this data: {_needs('retention')}"]
     told = f"flood is {flood:.2f} entities in 1,000 words, {most:g} are allowed"
-    return [told] if flood > most else []
+    return [told] if flood - most > ROUNDING else []
 
 
 def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]:
@@ -106,8 +107,9 @@ def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]
 
 def _has_fallen(scores: LabelScores, most: float) -> bool:
     if scores.support >= FEWEST:
-        return -100 * scores.change > most
-    return scores.support >= FEWEST_CERTAIN and -100 * scores.interval[1] > most
+        return -100 * scores.change - most > ROUNDING
+    certain = -100 * scores.interval[1] - most > ROUNDING
+    return scores.support >= FEWEST_CERTAIN and certain
 
 
 def parse_limits(limits: Sequence[str]) -> Dict[str, float]:

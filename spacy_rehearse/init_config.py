@@ -24,6 +24,14 @@ from .teacher import (
 from .thinning import share_to_keep, thin
 
 LOOKED_AT = 500  # gold texts, to see how often the base's entities hide the new ones
+# Of [nlp]: what belongs to the base, beside its language, pipes and vectors.
+OF_THE_BASE = (
+    "batch_size",
+    "tokenizer",
+    "before_creation",
+    "after_creation",
+    "after_pipeline_creation",
+)
 # By whether there is rehearsal.
 LOGGERS = {
     True: "spacy-rehearse.ConsoleLogger.v1",
@@ -71,6 +79,7 @@ def make_config(
     fits = can_grow(nlp, component) and not has_transformer(nlp, component)
     grow = rehearse and column and fits
     hidden = _share_hidden(nlp, component, docs, new)
+    step_back = recipe.must_step_back(hidden, {*new} & {*recogniser.labels})
     names = ["rehearsal"] * rehearse + nlp.component_names
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
@@ -81,7 +90,7 @@ def make_config(
             "train": {**_corpus("train"), "augmenter": _thinner(keep)},
             "dev": _corpus("dev"),
         },
-        "training": _training(nlp, component, gold, rehearse, grow, hidden),
+        "training": _training(nlp, component, gold, rehearse, grow, step_back),
         "initialize": _initialize(nlp, labels, pool, gold, grow),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.
@@ -111,7 +120,7 @@ def _paths(base, train, dev, pool) -> Dict[str, Any]:
 
 
 def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, Any]:
-    own = {key: nlp.config["nlp"][key] for key in ("batch_size", "tokenizer")}
+    own = {key: nlp.config["nlp"][key] for key in OF_THE_BASE}
     vectors = nlp.config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return {
         **own,
@@ -198,9 +207,9 @@ def _training(
     gold: recipe.GoldSize,
     rehearse: bool,
     grow: bool,
-    hidden: float,
+    step_back: bool,
 ) -> Dict[str, Any]:
-    length = recipe.training_length(gold.n_words, hidden)
+    length = recipe.training_length(gold.n_words, step_back)
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
     if has_transformer(nlp, component):
         rate = recipe.TRANSFORMER_LEARN_RATE
@@ -268,8 +277,8 @@ def _initialize(
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",
                     "path": "${paths.pool}",
-                    "min_length": 20,
-                    "max_length": 2000,
+                    "min_length": recipe.SHORTEST_TEXT,
+                    "max_length": recipe.LONGEST_TEXT,
                     "limit": 0,
                     "seed": None,
                     "skip_invalid": False,

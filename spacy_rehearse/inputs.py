@@ -1,6 +1,6 @@
 """Inputs: teacher, gold, pool and memory, checked before anything is labelled."""
 
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Set, Tuple
 
 from spacy.language import Language
 
@@ -15,8 +15,8 @@ from .gold import (
 )
 from .labelling import count_texts
 from .listeners import check_listeners, upstream_of
-from .memory import Memory
-from .rounds import open_memory
+from .memory import Memory, round_key
+from .rounds import check_none_is_lost, open_memory
 from .settings import Settings
 from .teacher import Teacher, load_teacher
 
@@ -46,6 +46,11 @@ class Inputs(NamedTuple):
     upstream: List[str]
     no_column: str
     seed: int
+
+    @property
+    def corrected(self) -> Set[str]:
+        """Labels that the teacher knows, and that are learnt anew."""
+        return {*self.labels} & {*self.teacher.labels}
 
 
 def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inputs:
@@ -80,6 +85,9 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     teacher = load_teacher(how.teacher, how.component, annotating)
     checks.check_vectors(nlp, teacher)
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
+    if how.memory and how.memory.get("save_to"):
+        key = round_key(teacher.fingerprint, labels)
+        check_none_is_lost(memory, key, how.memory["save_to"])
     upstream = upstream_of(nlp, how.component)
     shared = [name for name in upstream if name not in frozen]
     return Inputs(

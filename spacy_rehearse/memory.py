@@ -53,6 +53,12 @@ class Exemplar(NamedTuple):
     exact: Tuple[str, ...]
     round: str
 
+    def without(self, labels: Collection[str]) -> "Exemplar":
+        """RETURNS (Exemplar): The same, but people's word on some labels does not count
+        any more.
+        """
+        return self._replace(exact=tuple(x for x in self.exact if x not in labels))
+
 
 # Chooses, of exemplars, as many as there is room for.
 PolicyT = Callable[[Sequence[Exemplar], int], List[Exemplar]]
@@ -113,7 +119,11 @@ def save_memory(memory: Memory, path: Path) -> None:
 
 
 def merge(
-    memory: Memory, new: Sequence[Exemplar], capacity: int, policy: PolicyT
+    memory: Memory,
+    new: Sequence[Exemplar],
+    capacity: int,
+    policy: PolicyT,
+    corrected: Collection[str] = (),
 ) -> Memory:
     """Take the gold of a round into a memory.
 
@@ -125,13 +135,17 @@ def merge(
     new (Sequence[Exemplar]): The gold of a round, all of the same round.
     capacity (int): How many texts there is room for.
     policy (PolicyT): Chooses them.
+    corrected (Collection[str]): Labels of which people's earlier word does not count
+        any more.
     RETURNS (Memory): The memory of all rounds.
     """
     rounds = {exemplar.round for exemplar in new}
     digests = {key: _digest(x for x in new if x.round == key) for key in rounds}
-    if all(memory.rounds.get(key) == digest for key, digest in digests.items()):
+    is_known = all(memory.rounds.get(key) == x for key, x in digests.items())
+    if is_known and len(memory.exemplars) <= capacity:
         return memory
-    kept = {x.text: x for x in memory.exemplars if x.round not in rounds}
+    earlier = [x for x in memory.exemplars if x.round not in rounds]
+    kept = {x.text: x.without(corrected) for x in earlier}
     kept.update({x.text: x for x in new})
     chosen = policy(list(kept.values()), capacity)
     return Memory(chosen, {**memory.rounds, **digests})

@@ -7,6 +7,11 @@ from typing import Dict, List, Set
 SHINGLE = 3  # words: Broder (1997) compares documents by such runs of words
 OVERLAP = 0.5  # share of the shorter text's shingles: one word in ten edited is a copy
 FEWEST = 4  # of them: six words in a row. "But you don't have" stands in many texts
+# Thai to Lao, Burmese, Khmer, Japanese and Chinese have no spaces between words.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+)
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 class NearDuplicateIndex:
@@ -51,9 +56,9 @@ class NearDuplicateIndex:
 
 def normalise(text: str) -> List[str]:
     """RETURNS (List[str]): The text's words: lower case, digits as 0, or the whole
-    text where it has no words.
+    text where it has no words. In scripts without spaces, each character is one.
     """
-    words = re.findall(r"\w+", re.sub(r"\d", "0", text.lower()))
+    words = WORD.findall(re.sub(r"\d", "0", text.lower()))
     return words or [text]
 
 

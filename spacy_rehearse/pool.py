@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import re
+import zlib
 from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +15,7 @@ from spacy.vocab import Vocab
 
 PathT = Union[str, Path]
 # What may end a sentence, in scripts with and without spaces between them.
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one alone, UTF-8 can't
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？]|\n+")
 
 
@@ -144,7 +146,7 @@ def _read_jsonl(path: Path, on_invalid: Callable[[str], None]) -> Iterator[str]:
     with opened as file_:
         try:
             yield from _parse_lines(path, file_, on_invalid)
-        except (gzip.BadGzipFile, EOFError) as e:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as e:
             raise ValueError(f"can't unpack pool file {path}: {e}") from e
 
 
@@ -156,10 +158,12 @@ def _parse_lines(path, file_, on_invalid) -> Iterator[str]:
             on_invalid(f"{path}, line {number}: invalid JSON ({e})")
             continue
         text = record.get("text") if isinstance(record, dict) else None
-        if isinstance(text, str):
-            yield text
-        else:
+        if not isinstance(text, str):
             on_invalid(f'{path}, line {number}: no "text" with a string in the record')
+        elif SURROGATE.search(text):
+            on_invalid(f"{path}, line {number}: half of a surrogate pair in the text")
+        else:
+            yield text
 
 
 def _decode_lines(path, file_, on_invalid) -> Iterator[tuple]:

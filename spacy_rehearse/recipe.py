@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Collection, Dict, Iterable, Mapping, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 
 # As much silver as gold. More keeps a little more of the old labels and slows down the
 # learning of the new ones (and the training) a lot.
 RATIO = 1.0
+# Characters of a text of the pool: a shorter one is no sentence, a longer one is cut.
+SHORTEST_TEXT, LONGEST_TEXT = 20, 2000
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
 # Where fewer gold texts than SPARSE have an entity, so many others are kept for each.
@@ -16,7 +18,7 @@ SPARSE, SILENT = 0.08, 3.0
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 HIDDEN = 0.15  # share of the gold from which on old labels have to step back
-FEWEST_STEPS_HIDDEN = 800  # that takes longer; a label that is learnt alone likes fewer
+FEWEST_STEPS_STEP_BACK = 800  # that takes longer; a label learnt alone likes fewer
 EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
@@ -77,15 +79,26 @@ def measure_gold(docs: Sequence[Doc]) -> GoldSize:
     return GoldSize(len(docs), sum(len(doc) for doc in docs), labels)
 
 
-def training_length(n_words: int, hidden: float = 0.0) -> Dict[str, int]:
+def must_step_back(hidden: float, corrected: Collection[str]) -> bool:
+    """Find out whether scores of old labels have to change.
+
+    hidden (float): Share of the new entities that the base's entities hide.
+    corrected (Collection[str]): Old labels that are learnt anew: where one of them was
+        wrong, `O` has to win, and not the next best of the others.
+    RETURNS (bool): Whether they have to.
+    """
+    return hidden >= HIDDEN or bool(corrected)
+
+
+def training_length(n_words: int, step_back: bool = False) -> Dict[str, int]:
     """Choose how long to train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
-    hidden (float): Share of the new entities that the base's entities hide.
+    step_back (bool): Whether old labels have to step back.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
     """
     steps = EPOCHS * math.ceil(n_words / GOLD_WORDS)
-    fewest = FEWEST_STEPS if hidden < HIDDEN else FEWEST_STEPS_HIDDEN
+    fewest = FEWEST_STEPS_STEP_BACK if step_back else FEWEST_STEPS
     steps = min(max(steps, fewest), MOST_STEPS)
     frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
     steps = frequency * math.ceil(steps / frequency)
@@ -110,17 +123,17 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
 
 
 def column_settings(
-    settings: Mapping[str, Any], *, wide: bool, hidden: float
+    settings: Mapping[str, Any], *, wide: bool, step_back: bool
 ) -> Dict[str, Any]:
     """Fill in what the settings of the column leave to the gold.
 
     settings (Mapping[str, Any]): width, depth, hidden and step_back, or None for what
         fits.
     wide (bool): Whether it may be wide.
-    hidden (float): Share of the new entities that the base's entities hide.
+    step_back (bool): Whether old labels have to step back.
     RETURNS (Dict[str, Any]): The settings, none of them None.
     """
-    fits = {**(WIDE if wide else NARROW), "step_back": hidden >= HIDDEN}
+    fits = {**(WIDE if wide else NARROW), "step_back": step_back}
     return {key: fits[key] if x is None else x for key, x in settings.items()}
 
 

@@ -12,19 +12,26 @@ def as_silver(
     exemplars: Sequence[Exemplar], teacher: Teacher, labels: Sequence[str]
 ) -> List[SilverText]:
     """Turn exemplars into silver. People's word is exact on the labels that they
-    marked; on labels that the teacher has learnt since, the teacher's counts.
+    marked; on others the teacher's counts, as it may have been corrected since.
 
     exemplars (Sequence[Exemplar]): The exemplars.
     teacher (Teacher): The teacher.
-    labels (Sequence[str]): The labels that are learnt.
-    RETURNS (List[SilverText]): The texts. Entities of labels that neither the teacher
-        nor this round knows become missing.
+    labels (Sequence[str]): The labels that are learnt. On those that the teacher knows
+        already, people change their mind: what they said before does not count.
+    RETURNS (List[SilverText]): The texts. What people marked with labels that neither
+        the teacher nor this round knows becomes missing.
     """
     known = {*teacher.labels, *labels}
+    corrected = {*teacher.labels} & {*labels}
     texts = [exemplar.text for exemplar in exemplars]
     taught = predict_entities(teacher.nlp, teacher.pipes, texts)
     return [
-        _complete(exemplar, said, known, len(teacher.nlp.make_doc(exemplar.text)))
+        _complete(
+            exemplar.without(corrected),
+            said,
+            known,
+            len(teacher.nlp.make_doc(exemplar.text)),
+        )
         for exemplar, said in zip(exemplars, taught, strict=True)
     ]
 
@@ -32,17 +39,18 @@ def as_silver(
 def _complete(
     exemplar: Exemplar, taught: Sequence[Entity], known: set, n_words: int
 ) -> SilverText:
-    own = [e for e in exemplar.entities if e[2] in known]
-    unknown = [(start, end) for start, end, x in exemplar.entities if x not in known]
-    since = [
+    marked = [e for e in exemplar.entities if e[2] in exemplar.exact]
+    own = [e for e in marked if e[2] in known]
+    unknown = [(start, end) for start, end, x in marked if x not in known]
+    filled_in = [
         e
         for e in taught
-        if e[2] not in exemplar.labels
-        and not any(s < e[1] and e[0] < t for s, t, _ in exemplar.entities)
+        if e[2] not in exemplar.exact
+        and not any(s < e[1] and e[0] < t for s, t, _ in marked)
     ]
     return SilverText(
         text=exemplar.text,
-        entities=tuple(sorted([*own, *since])),
+        entities=tuple(sorted([*own, *filled_in])),
         n_words=n_words,
         exact=tuple(x for x in exemplar.exact if x in known),
         missing=(*exemplar.missing, *unknown),

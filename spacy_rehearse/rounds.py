@@ -49,16 +49,29 @@ def save_round(
     """
     key = round_key(teacher.fingerprint, labels)
     new = as_exemplars(gold, taught, authority=labels, old=teacher.labels, round=key)
-    merged = merge(memory, new, settings["capacity"], settings["policy"])
+    corrected = {*labels} & {*teacher.labels}
+    merged = merge(memory, new, settings["capacity"], settings["policy"], corrected)
     if settings.get("save_to") is None:
         return
-    path = Path(settings["save_to"])
+    if merged != check_none_is_lost(memory, key, settings["save_to"]):
+        save_memory(merged, Path(settings["save_to"]))
+
+
+def check_none_is_lost(memory: Memory, key: str, save_to: str) -> Memory:
+    """Find out whether a file can be replaced.
+
+    memory (Memory): What earlier rounds left.
+    key (str): The key of this round.
+    save_to (str): The file.
+    RETURNS (Memory): What is in it.
+    RAISES (ValueError): If it holds rounds that the memory lacks.
+    """
+    path = Path(save_to)
     kept = read_memory(path) if path.exists() else Memory([], {})
-    if lost := set(kept.rounds) - set(merged.rounds):
+    if lost := set(kept.rounds) - {*memory.rounds, key}:
         raise ValueError(
             f"[initialize.components.rehearsal.memory] save_to: {path} holds "
             f"{len(lost)} rounds that path does not hold: they would be lost. Set path "
             "to it, or save_to to another file"
         )
-    if merged != kept:
-        save_memory(merged, path)
+    return kept

@@ -15,6 +15,8 @@ from spacy.training import Example
 
 from .recipe import SILENT, SPARSE
 
+LEAST = 0.001  # share that is kept: 0 would keep none
+
 ThinnerT = Callable[[Language, Example], Iterator[Example]]
 
 
@@ -28,7 +30,8 @@ def share_to_keep(docs: Sequence[Doc]) -> float:
     n_marked = sum(bool(doc.ents) for doc in docs)
     if not 0 < n_marked < SPARSE * len(docs):
         return 1.0
-    return round(SILENT * n_marked / (len(docs) - n_marked), 3)
+    share = SILENT * n_marked / (len(docs) - n_marked)
+    return max(round(share, 3), LEAST)
 
 
 def thin(docs: Sequence[Doc], keep: float) -> List[Doc]:

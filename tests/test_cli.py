@@ -14,10 +14,12 @@ import spacy
 import srsly
 from spacy.cli._util import app
 from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
 from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.init_config import make_config
 
 from .util import hear_ctrl_c, make_docs, write_pool
 
@@ -65,6 +67,23 @@ def test_cli_annotate_writes_silver_and_fills_cache(spacy_cli, base, corpus, wor
     again = spacy_cli(*args)
     assert again.exit_code == 1 and "--force" in again.stdout
     assert spacy_cli(*args, "--force").exit_code == 0
+
+
+def test_cli_annotate_does_the_work_of_a_training(
+    spacy_cli, base, corpus, workdir, capfd
+):
+    records = [{"text": "Read more"}, *srsly.read_jsonl(corpus / "pool.jsonl")]
+    srsly.write_jsonl("pool.jsonl", records)
+    assert spacy_cli("annotate", base, "pool.jsonl", "silver.spacy").exit_code == 0
+    made = make_config(
+        str(base),
+        train=corpus / "train.spacy",
+        dev=corpus / "dev.spacy",
+        pool=[workdir / "pool.jsonl"],
+    )
+    made["initialize"]["components"]["rehearsal"]["expert"] = None
+    init_nlp(made)
+    assert f"({len(records) - 1} from the cache)" in capfd.readouterr().err
 
 
 def test_cli_annotate_clears_the_cache(spacy_cli, base, corpus, workdir):
@@ -142,6 +161,10 @@ def test_cli_convert_splits_and_converts(spacy_cli, workdir):
         }
         for i in range(101)
     ]
+    srsly.write_jsonl("in.jsonl", records[:4])
+    args = ("convert", "in.jsonl", "train.spacy", "--dev", "dev.spacy", "--dev-share")
+    done = spacy_cli(*args, "0.999")
+    assert done.exit_code == 1 and not (workdir / "dev.spacy").exists()
     srsly.write_jsonl("in.jsonl", records)
     done = spacy_cli("convert", "in.jsonl", "corpus/train.spacy", "--dev", "dev.spacy")
     assert done.exit_code == 0, done.stdout
@@ -268,6 +291,19 @@ def test_cli_init_config_dry_run_explains_and_writes_nothing(
         "gold marks few entities: 28" in told
         and "margin: null 1.5 if experts miss most" in told
     )
+
+
+def test_cli_init_config_dry_run_of_naive_fine_tuning_knows_the_labels(
+    spacy_cli, base, corpus, workdir
+):
+    docs = make_docs(spacy.blank("en"), 30, ("ORG",), seed=3)
+    for name in ("a.spacy", "b.spacy"):
+        DocBin(docs=docs).to_disk(name)
+    args = ("--train", "a.spacy", "--dev", "b.spacy", "--labels", "ORG")
+    done = spacy_cli(
+        "init-config", "c.cfg", "--base", base, *args, "--naive", "--dry-run"
+    )
+    assert done.exit_code == 0, done.stdout
 
 
 def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,31 @@ def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     test = corpus / "train.spacy"
     (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
     assert finished(other) is None
+
+
+def test_compare_does_it_again_when_base_or_memory_changed(config, workdir):
+    settings = config["initialize"]["components"]["rehearsal"]
+    shutil.copytree(config["paths"]["base"], "own")
+    config["paths"]["base"] = "own"
+    config["paths"]["kept"] = "memory.jsonl"
+    memory = {"path": "${paths.kept}", "save_to": "${paths.kept}", "capacity": 9}
+    settings["memory"] = memory
+    config["training"]["logger"] = {
+        "@loggers": "spacy-rehearse.ConsoleLogger.v1",
+        "output_file": "log.jsonl",
+        "also": {"@loggers": "spacy.ConsoleLogger.v3", "output_file": "log.jsonl"},
+    }
+    digests = []
+    for file in ("memory.jsonl", "own/meta.json", "memory.jsonl"):
+        path = workdir / file
+        path.write_text((path.read_text() if path.exists() else "") + "\n")
+        (run,) = plan_runs(config, ["rehearsal"], [0], workdir / "runs")
+        digests.append(run.digest)
+        own = run.config["initialize"]["components"]["rehearsal"]["memory"]
+        assert own["path"] == "memory.jsonl"
+    assert len(set(digests)) == 3
+    assert "log.jsonl" not in run.config.to_str()
+    assert settings["memory"] == memory  # the user's config is the user's
 
 
 def test_compare_seeds_every_method_and_leaves_the_users_memory_alone(config, workdir):

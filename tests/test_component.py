@@ -221,6 +221,24 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         assert told == steps_back
 
 
+def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, capfd):
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    docs = make_docs(nlp, 40, ("ORG",), seed=4)
+    rehearsal.initialize(
+        lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs],
+        nlp=nlp,
+        teacher=str(base),
+        pool=create_raw_text_v1(corpus / "pool.jsonl"),
+        cache=None,
+        expert=None,
+        labels=["ORG"],
+    )
+    assert rehearsal.session.about["settings"]["column"]["step_back"]
+    assert rehearsal.session.soft > 0 and rehearsal.session.margin == 0
+    assert "ORG: the teacher knows it already" in capfd.readouterr().err
+
+
 def test_component_tells_of_the_checkpoint_that_spacy_saves(base, corpus):
     nlp, examples = initialized(base, corpus)
     rehearsal = nlp.get_pipe("rehearsal")

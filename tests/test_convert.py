@@ -51,6 +51,14 @@ def test_convert_misaligned_and_overlapping_spans_are_listed(tmp_path):
     assert [t.ent_iob for t in doc] == [0, 3]
 
 
+def test_convert_leaves_what_it_can_not_place_as_missing(tmp_path):
+    text = "He took Zoomer X Pro with aspirin"
+    spans = [span(8, 16), span(8, 20), span(26, 400), span(50, 60), span(-3, 2)]
+    made = convert(tmp_path, {"text": text, "spans": spans})
+    assert len(made.problems) == 4
+    assert [t.ent_iob for t in made.docs[0]] == [0, 2, 3, 1, 0, 2, 0]
+
+
 @pytest.mark.parametrize(
     "record,words",
     [

@@ -7,6 +7,9 @@ import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
+from spacy.util import load_config
+
+from spacy_rehearse.export import plain_config
 
 from .util import quick_config
 
@@ -124,6 +127,21 @@ def test_export_words_of_the_pool_are_not_shipped(exported):
     for file in exported.rglob("*"):
         if file.is_file():
             assert b"qzx" not in file.read_bytes()
+
+
+def test_export_config_is_whole_whatever_variables_it_is_made_of(
+    base, corpus, tmp_path
+):
+    own = spacy.load(base).config
+    own["vars"] = {"frozen": []}
+    own["training"]["frozen_components"] = "${vars.frozen}"
+    made = load_config(quick_config(base, corpus, tmp_path / "v.cfg"))
+    made["paths"].update(root=str(corpus), train="${paths.root}/train.spacy")
+    plain = plain_config(made, own)
+    assert set(plain["paths"]) == {"root", "train", "dev", "base"}
+    told = plain.interpolate()
+    assert told["corpora"]["train"]["path"] == f"{corpus}/train.spacy"
+    assert told["training"]["frozen_components"] == []
 
 
 def test_export_keeps_the_live_pipeline_in_training(base, corpus):

@@ -4,11 +4,14 @@ import numpy
 import pytest
 import spacy
 from spacy.cli.debug_data import debug_data
-from spacy.util import load_config
+from spacy.tokens import DocBin
+from spacy.util import load_config, registry
 
 from spacy_rehearse import init_config, recipe
 from spacy_rehearse.cli._comments import with_comments
 from spacy_rehearse.init_config import make_config, read_gold_of
+
+from .util import make_docs
 
 
 def config_for(base, corpus, **settings):
@@ -92,7 +95,28 @@ def test_init_config_trains_longer_where_the_base_hides_the_new_label(
     for share in (0.0, 0.2):
         monkeypatch.setattr(init_config, "share_hidden", lambda *args, x=share: x)
         steps.append(config_for(shared_base, corpus)["training"]["max_steps"])
-    assert steps == [recipe.FEWEST_STEPS, recipe.FEWEST_STEPS_HIDDEN]
+    assert steps == [recipe.FEWEST_STEPS, recipe.FEWEST_STEPS_STEP_BACK]
+
+
+def test_init_config_takes_over_what_the_bases_nlp_block_calls(base, corpus, tmp_path):
+    nlp = spacy.load(base)
+    config = nlp.config
+    for key in ("before_creation", "after_creation", "after_pipeline_creation"):
+        config["nlp"][key] = {"@callbacks": "test.nothing.v1", "name": key}
+    nlp.config = config
+    registry.callbacks.register("test.nothing.v1", func=lambda name: lambda nlp: nlp)
+    nlp.to_disk(tmp_path / "own")
+    made = config_for(tmp_path / "own", corpus)["nlp"]
+    assert made["after_creation"]["name"] == "after_creation"
+    assert made["before_creation"] and made["after_pipeline_creation"]
+
+
+def test_init_config_trains_longer_where_a_label_is_corrected(base, corpus, tmp_path):
+    docs = make_docs(spacy.blank("en"), 30, ("ORG",), seed=3)
+    DocBin(docs=docs).to_disk(tmp_path / "org.spacy")
+    path = tmp_path / "org.spacy"
+    made = make_config(str(base), train=path, dev=path, pool=[path], labels=["ORG"])
+    assert made["training"]["max_steps"] == recipe.FEWEST_STEPS_STEP_BACK
 
 
 @pytest.mark.parametrize("n_words", [100, 5_000, 60_000, 10**8])

@@ -42,6 +42,12 @@ def test_near_duplicates_others_are_not(other):
     assert other not in index_of(TEXT, "Thank you very much")
 
 
+def test_near_duplicates_in_scripts_without_spaces():
+    index = index_of("这家公司昨天在上海发布了新的手机，售价为五千元。")
+    assert "这家公司昨天在上海发布了新的手机，售价为六千元。" in index
+    assert "他说今天上海的天气很好，适合出门散步。" not in index
+
+
 def test_near_duplicates_short_texts_must_be_the_same():
     index = index_of("Thank you very much", "Yes.", "!!")
     assert "thank you, very much!" in index

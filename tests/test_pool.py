@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from spacy_rehearse import pool
 
+ZIPPED = gzip.compress(b'{"text": "one text"}\n' * 999, mtime=0)
+DAMAGED = ZIPPED[:14] + bytes(255 - x for x in ZIPPED[14:20]) + ZIPPED[20:]
+
 
 @given(
     text=st.text(alphabet="ab .!?\n。é", max_size=200), max_length=st.integers(1, 40)
@@ -81,6 +84,12 @@ def test_pool_gzip_and_byte_order_mark(tmp_path):
     [
         ("p.jsonl", b'{"text": "a"}\n{"text": 3}\n', 'line 2.*no "text"'),
         ("p.jsonl", b'{"text": "a"}\n\nnot json\n', "line 3.*invalid JSON"),
+        (
+            "p.jsonl",
+            b'{"text": "a"}\n{"text": "b \\ud83d"}\n',
+            "line 2: half of",
+        ),
+        ("p.jsonl.gz", DAMAGED, "can't unpack"),
         ("p.jsonl", b"[1]\n", 'line 1.*no "text"'),
         ("p.txt", b"fine\n\xff\xfe\n", "line 2.*not UTF-8"),
         ("p.jsonl.gz", b"no gzip", "can't unpack.*p.jsonl.gz"),
@@ -92,7 +101,7 @@ def test_pool_gzip_and_byte_order_mark(tmp_path):
         ("p.spacy", b"no docbin", "can't read pool file.*p.spacy"),
         ("p.csv", b"a,b", "can't read pool file.*p.csv: expected"),
     ],
-    ids="number oops list bytes gzip cut docbin csv".split(),
+    ids="number oops surrogate damaged list bytes gzip cut docbin csv".split(),
 )
 def test_pool_bad_files_name_file_and_line(tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)

@@ -39,6 +39,13 @@ def test_thinning_keeps_all_mentions_and_about_as_many_others_as_it_should(
         assert abs(len(left) - n_marked - wanted) <= 5 * wanted**0.5
 
 
+def test_thinning_never_keeps_none():
+    blank = spacy.blank("en")
+    docs = [blank.make_doc(f"text {i}") for i in range(9000)]
+    docs[0].ents = [Span(docs[0], 0, 1, "X")]
+    create_thin_v1(share_to_keep(docs))
+
+
 def test_thinning_leaves_gold_without_any_entity_alone():
     assert share_to_keep(texts(0, 30)) == 1  # it is refused elsewhere
 

@@ -69,7 +69,8 @@ COMMENTS = {
         "learn, held by distillation: delete this section, and write column = null above",
         "it. width, hidden = null: 32 and 16, or 64 and 64 where names are made up and gold",
         "is enough. step_back = null: old labels make room where they often hide new ones",
-        '("Party" in "the Party"), and can change a little; false: never.',
+        '("Party" in "the Party"), or where one is corrected, and can change a little;',
+        "false: never.",
     ],
     "[initialize.components.rehearsal.memory]": [
         "Annotated texts of earlier rounds are replayed from path, and some of this",

@@ -14,6 +14,7 @@ from ..cache import SilverCache, clear, write_whole
 from ..corpus import RawTextT, create_raw_text_v1
 from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
+from ..recipe import LONGEST_TEXT, SHORTEST_TEXT
 from ..silver import annotate
 from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli
@@ -46,6 +47,14 @@ def annotate_cli(
     clear_cache: Optional[Path] = Opt(
         None, "--clear", help="Empty this silver cache, and do nothing else"
     ),
+    min_length: int = Opt(
+        SHORTEST_TEXT,
+        "--min-length",
+        help="Leave out texts with fewer characters. As in the config, or `spacy train` labels the pool again",
+    ),
+    max_length: int = Opt(
+        LONGEST_TEXT, "--max-length", help="Cut texts with more characters; 0 for none"
+    ),
     skip_invalid: bool = Opt(
         False, "--skip-invalid", help="Skip lines of the pool that can't be read"
     ),
@@ -77,7 +86,12 @@ def annotate_cli(
     require(pool, "POOL")
     require_free(output_file, force)
     with fail_on(ValueError, OSError):
-        read = create_raw_text_v1(pool, skip_invalid=skip_invalid)
+        read = create_raw_text_v1(
+            pool,
+            min_length=min_length,
+            max_length=max_length,
+            skip_invalid=skip_invalid,
+        )
         try:
             if n_process < 1 or batch_size < 1:
                 raise ValueError(

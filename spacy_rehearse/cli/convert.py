@@ -88,8 +88,12 @@ def convert_cli(
         train, dev = converted.docs, converted.docs[:0]
         if dev_file is not None:
             train, dev = split_off(converted.docs, dev_share)
-            _write(dev_file, dev)
-        _write(output_file, train)
+            _require_texts(dev_file, dev)
+        _require_texts(output_file, train)
+        for path, docs in ((dev_file, dev), (output_file, train)):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, DocBin(docs=docs).to_bytes())
     for problem in converted.problems[:MOST_LISTED]:
         msg.warn(problem)
     if converted.problems:
@@ -113,8 +117,6 @@ def convert_cli(
         msg.text(f"{dev_file}: {len(dev)} texts")
 
 
-def _write(path: Path, docs: List[Doc]) -> None:
+def _require_texts(path: Path, docs: List[Doc]) -> None:
     if not docs:
         raise ValueError(f"no text is left for {path}: use another --dev-share")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, DocBin(docs=docs).to_bytes())

@@ -1,7 +1,7 @@
 """`python -m spacy rehearse init-config`."""
 
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -120,6 +120,7 @@ def init_config_cli(
             exits=1,
         )
     require_different(train, dev, output_file)
+    given = string_to_list(labels) if labels else None
     texts = (pool or [dev]) if how.rehearses else None  # dev shows what is kept, too
     with fail_on(ValueError, OSError):
         if texts:  # a line that can't be read shows now, not in an hour
@@ -130,7 +131,7 @@ def init_config_cli(
             train=train,
             dev=dev,
             pool=texts,
-            labels=string_to_list(labels) if labels else None,
+            labels=given,
             component=component,
             gpu=gpu,
         )
@@ -148,7 +149,7 @@ def init_config_cli(
         marked = recipe.measure_gold(read_docs(dev, Vocab())).labels
         check_dev(dev, marked, gold.labels)
         if dry_run:
-            _explain(base, component, config, gold, method)
+            _explain(base, component, config, gold, method, given)
             return
         folder = _free_folder(base)
         text = with_comments(
@@ -179,12 +180,16 @@ def _free_folder(base: str) -> Path:
 
 
 def _explain(
-    base: str, component: str, config: Config, gold: recipe.GoldSize, method: str
+    base: str,
+    component: str,
+    config: Config,
+    gold: recipe.GoldSize,
+    method: str,
+    labels: Optional[Sequence[str]],
 ) -> None:
     nlp = load_pipeline(base, "base", "--base")
     recogniser: Any = nlp.get_pipe(component)
-    given = config["initialize"]["components"].get("rehearsal", {}).get("labels")
-    gold = gold.only(resolve_labels(given, gold.labels, recogniser.labels))
+    gold = gold.only(resolve_labels(labels, gold.labels, recogniser.labels))
     for title, rows in (
         ("Base", describe_base(nlp, component, METHODS[method].rehearses)),
         ("Settings", explain(config, gold)),
