@@ -9,7 +9,6 @@ from .about import __version__
 from .expert import miss_most
 from .findings import RELIABLE
 from .fitting import others_that_learn
-from .gold import Gold
 from .heldout import Split
 from .inputs import Inputs
 from .renaming import share_of_new_names
@@ -44,7 +43,7 @@ def describe(
     """
     settings = _settings(session, how, inputs, hidden, n_replayed)
     about = _about(session, shards, split, settings)
-    summary = _summarise(session, shards, split, inputs.gold)
+    summary = _summarise(session, shards, split, inputs)
     return about, summary + _explain(nlp, session, how, inputs, hidden, n_replayed)
 
 
@@ -91,14 +90,23 @@ def _about(
             "near_duplicates": split.n_left_out,
         },
         "labels": list(session.labels),
+        "corrected": _all_corrected(session),
         "settings": settings,
     }
 
 
+def _all_corrected(session: Session) -> List[str]:
+    """RETURNS (List[str]): Labels that were corrected, now or in an earlier round."""
+    teacher = session.teacher
+    earlier = teacher.nlp.meta.get("spacy_rehearse", {}).get("corrected", [])
+    return sorted({*earlier} | ({*session.labels} & {*teacher.labels}))
+
+
 def _summarise(
-    session: Session, shards: Sequence[Shard], split: Split, gold: Gold
+    session: Session, shards: Sequence[Shard], split: Split, inputs: Inputs
 ) -> List[str]:
     n_cached = sum(shard.n_texts for shard in shards if not shard.is_new)
+    gold = inputs.gold
     lines = [
         f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
         f"keeping {len(session.old_labels)} labels of {session.teacher.name}",
@@ -119,10 +127,7 @@ def _summarise(
                     f", and new labels learn with a margin ({session.margin:g})"
                 )
         elif session.expected_precision < RELIABLE:
-            lines.append(
-                "They are not asked about the pool: most of what they would find there "
-                "is wrong. The teacher's word counts, and nothing has to be done"
-            )
+            lines.append(_explain_silence(inputs.corrected))
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]
         lines.append(
@@ -135,6 +140,19 @@ def _summarise(
             "the start of a sentence, are mended or set aside"
         )
     return lines
+
+
+def _explain_silence(corrected: Collection[str]) -> str:
+    if corrected:
+        return (
+            "Most of what they would find in the pool is wrong: they are asked only "
+            f"whether the teacher's {', '.join(sorted(corrected))} is right there. "
+            "What none of them confirms is unknown"
+        )
+    return (
+        "They are not asked about the pool: most of what they would find there is "
+        "wrong. The teacher's word counts, and nothing has to be done"
+    )
 
 
 def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> str:

@@ -64,7 +64,7 @@ def check_settings(
     if column is not None:
         sizes = {**DEFAULT_COLUMN, **column}
         step_back = sizes.pop("step_back")
-        _check_block("column", sizes, MOST_COLUMN)
+        _check_block("column", sizes, MOST_COLUMN, also=["step_back"])
         if step_back not in (None, True, False):
             raise ValueError(
                 f"[initialize.components.rehearsal.column] step_back is {step_back}: "
@@ -79,8 +79,9 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
     where = "[initialize.components.rehearsal.memory]"
     known = {"path", "save_to", "capacity", "policy"}
     if not {"capacity", "policy"} <= set(memory) <= known:
+        wrong = sorted(set(memory) - known) or sorted(memory)
         raise ValueError(
-            f"{where} holds {sorted(memory)}: expected capacity, policy and at least "
+            f"{where} holds {wrong}: expected capacity, policy and at least "
             "one of path and save_to; memory = null in [initialize.components."
             "rehearsal] turns it off"
         )
@@ -106,7 +107,10 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
 
 
 def _check_block(
-    name: str, settings: Mapping[str, Any], most: Mapping[str, int]
+    name: str,
+    settings: Mapping[str, Any],
+    most: Mapping[str, int],
+    also: Sequence[str] = (),
 ) -> None:
     where = f"[initialize.components.rehearsal.{name}]"
     without = (
@@ -114,7 +118,8 @@ def _check_block(
     )
     if set(settings) != set(most):
         wrong = sorted(set(settings) - set(most)) or sorted(settings)
-        raise ValueError(f"{where} holds {wrong}: expected {sorted(most)}; {without}")
+        expected = sorted([*most, *also])
+        raise ValueError(f"{where} holds {wrong}: expected {expected}; {without}")
     for key, limit in most.items():
         if key in MAY_BE_NULL and settings[key] is None:
             continue

@@ -86,7 +86,6 @@ def diagnose(
     if labels is not None:
         new = list(resolve_labels(labels, marked, teacher.labels))
     trained = {doc.text for doc in gold}
-    old = [label for label in teacher.labels if label not in new]
     said = _predict(teacher, progress([doc.text for doc in gold], "Gold"))
     met = list(_meetings(gold, said))
     leaks = NearDuplicateIndex()
@@ -105,12 +104,12 @@ def diagnose(
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
         n_seen=sum(bool(entities) for entities in said),
         n_marked=sum(any(e.label_ in new for e in doc.ents) for doc in gold),
-        coverage=_only(Counter(mentions), old),
+        coverage=_only(Counter(mentions), teacher.labels),
         n_leaked=sum(text in leaks for text in pool),
         n_repeated=sum(doc.text in trained for doc in dev),
         n_dev=len(dev),
         dev_labels=Counter(ent.label_ for doc in dev for ent in doc.ents),
-        teacher_f=_teacher_f(teacher, dev, old),
+        teacher_f=_teacher_f(teacher, dev),
     )
 
 
@@ -172,7 +171,7 @@ def advise(
             "on dev would be too good. Take them out of the pool"
         )
     for label, (f, support) in sorted(found.teacher_f.items()):
-        if support >= FEWEST and f < WEAK:
+        if support >= FEWEST and f < WEAK and label not in found.new:
             advice.append(
                 f"The teacher's F for {label} on dev is {100 * f:.0f} ({support} "
                 "entities): its silver would teach mistakes. Mark it in the gold, and "
@@ -220,10 +219,8 @@ def _only(counts: Counter, labels: Sequence[str]) -> Counter:
     return Counter({label: counts[label] for label in labels})
 
 
-def _teacher_f(
-    teacher: Teacher, dev: Sequence[Doc], old: Sequence[str]
-) -> Dict[str, Tuple[float, int]]:
-    marked = {ent.label_ for doc in dev for ent in doc.ents} & set(old)
+def _teacher_f(teacher: Teacher, dev: Sequence[Doc]) -> Dict[str, Tuple[float, int]]:
+    marked = {ent.label_ for doc in dev for ent in doc.ents} & set(teacher.labels)
     if not marked:
         return {}
     said = _predict(teacher, [doc.text for doc in dev])

@@ -34,7 +34,9 @@ def describe_base(nlp: Language, component: str, rehearses: bool) -> List[RowT]:
         (
             "labels",
             ", ".join(pipe.labels),
-            "they are kept" if rehearses else "nothing keeps them",
+            "they are kept, but for those that are corrected"
+            if rehearses
+            else "nothing keeps them",
         ),
         ("embeddings", listens or "of its own", follows),
         (
@@ -82,14 +84,14 @@ def explain(config: Config, gold: GoldSize) -> List[RowT]:
         (
             "column",
             _size(given["column"]),
-            "new weights for new labels, the base's are frozen; null is what fits"
+            "new weights, the base's are frozen; null is what fits"
             if grows
             else "the method has none, or none fits here: old weights learn, too",
         ),
         (
             "learn_rate",
             rate,
-            "new weights can't harm old ones" if grows else "it moves old weights",
+            "it moves new weights only" if grows else "it moves old weights",
         ),
         ("margin", _told(settings["margin"]), _for_scarce(settings["margin"])),
         ("rename", _told(settings["rename"]), _for_new_names(settings["rename"])),

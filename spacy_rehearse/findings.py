@@ -136,9 +136,9 @@ def count(
     return {
         "certain": sum(len(found.certain) for found in findings),
         "contested": sum(
-            any(start < e and s < end for s, e, _ in said)
+            any(own[0] < x[1] and x[0] < own[1] and x != own for x in said)
             for found, said in zip(findings, entities, strict=True)
-            for start, end, _ in found.certain
+            for own in found.certain
         ),
         "doubtful": sum(len(found.doubtful) for found in findings),
     }

@@ -68,6 +68,7 @@ class Forgetting(NamedTuple):
 
     old (List[str]): The base's labels.
     new (List[str]): Labels that only the student knows, or that were corrected.
+    corrected (List[str]): Those of them that the base knows.
     labels (List[LabelScores]): Each label that the gold marks.
     before (PRFScore): The base's counts of old labels on the gold.
     after (PRFScore): The student's.
@@ -75,8 +76,8 @@ class Forgetting(NamedTuple):
     all (PRFScore): The student's counts of all labels that the gold marks.
     kept (Optional[PRFScore]): Agreement with the base on raw text, on old labels. None
         without raw text.
-    kept_by_label (Dict[str, PRFScore]): The same, of each old label that either sees
-        there.
+    kept_by_label (Dict[str, PRFScore]): The same, of each label of the base that either
+        sees there.
     flood (Optional[float]): New-label entities per 1,000 words of raw text.
     n_texts (int): How many raw texts there were.
     n_compared (int): How many texts there were, annotated and raw.
@@ -86,6 +87,7 @@ class Forgetting(NamedTuple):
 
     old: List[str]
     new: List[str]
+    corrected: List[str]
     labels: List[LabelScores]
     before: PRFScore
     after: PRFScore
@@ -147,6 +149,7 @@ def compare_pipelines(
     learnt: Any = student.get_pipe(component).labels  # type: ignore[attr-defined]
     new = sorted(set(learnt) - set(known)) if new is None else sorted(new)
     old = sorted(set(known) - set(new))
+    corrected = sorted(set(known) & set(new))
     marked = sorted({ent.label_ for doc in gold for ent in doc.ents})
     all_texts = [*(doc.text for doc in gold), *texts]
     theirs = _predict(base, component, progress(all_texts, "Before"))
@@ -159,13 +162,18 @@ def compare_pipelines(
     return Forgetting(
         old=old,
         new=list(new),
+        corrected=corrected,
         labels=[_scores_of(x, x in new, was, now) for x in marked],
         before=scorer.entity_prf(was, [x for x in marked if x in old]),
         after=scorer.entity_prf(now, [x for x in marked if x in old]),
         learnt=scorer.entity_prf(now, [x for x in marked if x in new]),
         all=scorer.entity_prf(now, marked),
         kept=scorer.silver_prf(*raw, old) if texts else None,
-        kept_by_label={x: prf for x in old if len(prf := scorer.silver_prf(*raw, [x]))},
+        kept_by_label={
+            label: prf
+            for label in (*old, *corrected)
+            if len(prf := scorer.silver_prf(*raw, [label]))
+        },
         flood=scorer.flood(raw[0], new, words) if texts else None,
         n_texts=len(texts),
         n_compared=len(all_texts),

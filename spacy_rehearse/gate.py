@@ -87,7 +87,7 @@ def judge(
 def _judge_flood(flood: Optional[float], most: float) -> List[str]:
     if flood is None:
         return [f"flood can't be measured with this data: {_needs('retention')}"]
-    told = f"flood is {flood:.2f} entities in 1,000 words, {most:g} are allowed"
+    told = f"flood is {flood:.4g} entities in 1,000 words, {most:g} are allowed"
     return [told] if flood - most > ROUNDING else []
 
 

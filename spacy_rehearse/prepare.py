@@ -79,9 +79,10 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     remembered = _remember(inputs, labelled)
     replay = replayed_forever(remembered, random.Random(seed))
     precision = _expected_precision(experts, labelled, read, inputs)
-    if experts and (precision >= RELIABLE or miss_most(experts)):
-        silver = ask_experts(silver, experts, labels)
-        replay = ask_experts(replay, experts, labels)
+    alone = bool(experts) and (precision >= RELIABLE or miss_most(experts))
+    if alone or (experts and inputs.corrected):
+        silver = ask_experts(silver, experts, labels, alone=alone)
+        replay = ask_experts(replay, experts, labels, alone=alone)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     renamer = fit_renamer(nlp, how, inputs, has_column)
     column: Optional[Dict[str, Any]] = None

@@ -161,14 +161,20 @@ def _as_silver(doc: Doc, teacher: Teacher) -> SilverText:
 
 
 def ask_experts(
-    silver: Iterator[SilverText], experts: Sequence[Expert], labels: Collection[str]
+    silver: Iterator[SilverText],
+    experts: Sequence[Expert],
+    labels: Collection[str],
+    *,
+    alone: bool = True,
 ) -> Iterator[SilverText]:
-    """Add what experts find.
+    """Add what experts find. Where one of them confirms what the teacher says of a
+    label that is corrected, it is certain.
 
     silver (Iterator[SilverText]): The silver. It may be endless: what was asked before
         is remembered.
     experts (Sequence[Expert]): The experts.
     labels (Collection[str]): The new labels.
+    alone (bool): Whether what they find counts where the teacher says something else.
     YIELDS (SilverText): The same texts in the same order.
     """
     known: Dict[str, Findings] = {}
@@ -179,7 +185,11 @@ def ask_experts(
         new = {k: x.text for k, x in zip(keys, batch, strict=True) if k not in known}
         known.update(zip(new, find(experts, list(new.values()), labels), strict=True))
         for key, item in zip(keys, batch, strict=True):
-            yield item._replace(findings=known[key])
+            found = known[key] if alone else NOTHING
+            confirmed = {e for f in known[key] for e in f} & {*item.entities}
+            certain = sorted({*found.certain} | confirmed)
+            doubtful = sorted({*found.doubtful} - confirmed)
+            yield item._replace(findings=Findings(certain, doubtful))
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import spacy
@@ -75,6 +76,10 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
         # Never vocab=nlp.vocab: it would overwrite the student's vectors.
         return spacy.load(source)
     except OSError as e:
+        if (best := Path(source) / "model-best").exists():
+            raise ValueError(
+                f"{str(source)!r} is the output of a training: set {setting} to {best}"
+            ) from e
         raise ValueError(
             f"can't find the {whose} {str(source)!r}: set {setting} to an installed "
             "package (see `python -m spacy download`) or to the folder of a saved "

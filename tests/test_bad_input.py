@@ -1,5 +1,6 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
+import shutil
 from collections import Counter
 
 import pytest
@@ -65,6 +66,12 @@ def test_bad_dev_set_shows_before_anything_is_annotated(attempt, base):
     nlp.config = config
     with pytest.raises(ValueError, match="'nowhere.spacy' does not exist: set --paths"):
         attempt(nlp)
+
+
+def test_bad_teacher_that_is_the_folder_of_a_training(attempt, base, tmp_path):
+    shutil.copytree(base, tmp_path / "out" / "model-best")
+    with pytest.raises(ValueError, match="is the output of a training: set .*best"):
+        attempt(teacher=str(tmp_path / "out"))
 
 
 def test_bad_gold_without_an_entity_is_not_said_to_hold_old_labels():

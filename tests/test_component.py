@@ -236,6 +236,7 @@ def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, ca
     )
     assert rehearsal.session.about["settings"]["column"]["step_back"]
     assert rehearsal.session.soft > 0 and rehearsal.session.margin == 0
+    assert rehearsal.session.about["corrected"] == ["ORG"]
     assert "ORG: the teacher knows it already" in capfd.readouterr().err
 
 

@@ -233,7 +233,9 @@ def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
 ):
     monkeypatch.setattr(prepare, "miss_most", lambda experts: misses)
     asked = []
-    monkeypatch.setattr(prepare, "ask_experts", lambda x, *_: asked.append(1) or x)
+    monkeypatch.setattr(
+        prepare, "ask_experts", lambda x, *_, **__: asked.append(1) or x
+    )
     for precision in (0.2, 0.8):
         monkeypatch.setattr(prepare, "expected_precision", lambda *_, p=precision: p)
         asked.clear()

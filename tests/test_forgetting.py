@@ -15,6 +15,7 @@ from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.cli.evaluate import learnt
 from spacy_rehearse.forgetting import as_examples, bootstrap, compare_pipelines
 from spacy_rehearse.gate import judge, parse_limits
 from spacy_rehearse.report.chart import chart
@@ -138,6 +139,27 @@ def test_forgetting_counts_errors_that_do_not_fall_on_golds_tokens():
     (eg,) = as_examples(nlp, [doc], [[(0, 4, "ORG"), (11, 17, "ORG")]])
     prf = entity_prf([eg], ["ORG"])
     assert (prf.tp, prf.fp, prf.fn) == (1, 1, 0)
+
+
+def test_forgetting_shows_what_became_of_a_corrected_label():
+    report = compare_pipelines(
+        BASE, STUDENT, "ner", gold=gold(), texts=TEXTS, new=["ORG", "GADGET"]
+    )
+    assert report.corrected == ["ORG"] and report.old == ["PERSON"]
+    rows = {row[0]: row[1:] for row in kept_rows(report)[1:]}
+    assert rows["ORG (corrected)"] == ["2", "2", "0", "0.0"]
+    assert {row[0] for row in label_rows(report)[1:]} == {
+        "PERSON", "ORG (corrected)", "GADGET (new)",
+    }  # fmt: skip
+
+
+def test_evaluate_knows_what_was_corrected():
+    base, student = says(ORG=["Acme"]), says(ORG=["Bob"], GADGET=["Zoomer"])
+    assert learnt(base, student, "ner") == ["GADGET"]
+    student.meta["spacy_rehearse"] = {"corrected": ["ORG"]}
+    assert learnt(base, student, "ner") == ["GADGET", "ORG"]
+    base.meta["spacy_rehearse"] = {"corrected": ["ORG"]}  # in a round before
+    assert learnt(base, student, "ner") == ["GADGET"]
 
 
 def test_forgetting_of_nothing():

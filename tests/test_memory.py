@@ -225,7 +225,7 @@ def with_memory(**settings):
         ({"capacity": -3}, "capacity is -3"),
         ({"path": "other.jsonl"}, "no file other.jsonl"),
         ({"policy": "rare"}, "policy is 'rare': expected a block"),
-        ({"size": 3}, "holds .*'size'"),
+        ({"size": 3}, r"holds \['size'\]"),
     ],
 )
 def test_memory_settings_are_checked(base, corpus, workdir, settings, words):

@@ -154,3 +154,14 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
     assert [item.text for item in told] == [item.text for item in silver]
     assert all(x.findings.doubtful == [(0, len(x.text), "GADGET")] for x in told)
     assert len(asked) == n_asked
+
+
+def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
+    said = Findings([(0, 1, "ORG")], [(2, 3, "ORG"), (6, 7, "ORG")])
+    monkeypatch.setattr(module, "find", lambda experts, texts, labels: [said])
+    taught = ((2, 3, "ORG"), (4, 5, "ORG"), (8, 9, "PERSON"))
+    silver = [SilverText("a b c d e", taught, 5)]
+    (full,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",))
+    assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")])
+    (told,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",), alone=False)
+    assert told.findings == ([(2, 3, "ORG")], [])

@@ -48,7 +48,7 @@ def evaluate_cli(
     labels: Optional[str] = Opt(
         None,
         "--labels",
-        help="Comma-separated labels that were learnt. By default those that only the second pipeline knows",
+        help="Comma-separated labels that were learnt. By default those that only the second pipeline knows, or that its meta.json says were corrected",
     ),
     component: str = Opt("ner", "--component", "-c", help="Name of the recogniser"),
     html: Optional[Path] = Opt(None, "--html", help="File for the report to look at"),
@@ -105,7 +105,7 @@ def evaluate_cli(
         least = parse_limits(fail_under or [])
         base, student = _load(before, component), _load(after, component)
         texts = read_texts(pool or [], limit, base)
-        new = string_to_list(labels) if labels else None
+        new = string_to_list(labels) if labels else learnt(base, student, component)
         check_labels(student, component, new)
         report = compare_pipelines(
             base,
@@ -146,6 +146,9 @@ def evaluate_cli(
             f"Too few entities to judge a drop: {', '.join(verdict.unjudged)}",
             show=not as_json_,
         )
+    if not verdict.failures and not as_json_:
+        if least or fail_drop is not None or fail_flood is not None:
+            msg.good("The gate passes")
     if verdict.failures:
         if not as_json_:
             for failure in verdict.failures:
@@ -210,6 +213,16 @@ def _warn(base: Language, student: Language, component: str, report: Forgetting)
         msg.warn(f"Neither pipeline knows {', '.join(unknown)}, which the texts mark")
     if not report.labels:
         msg.warn("The annotated texts hold no entity")
+
+
+def learnt(base: Language, student: Language, component: str) -> List[str]:
+    """RETURNS (List[str]): Labels that only the second pipeline knows, and those that
+    were corrected since the first.
+    """
+    known = labels_of(base, component)
+    told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
+    corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
+    return sorted((labels_of(student, component) - known) | (corrected & known))
 
 
 def labels_of(nlp: Language, component: str) -> Set[str]:

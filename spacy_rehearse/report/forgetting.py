@@ -133,7 +133,7 @@ def label_rows(report: Forgetting) -> List[List[str]]:
             for value in (prf.precision, prf.recall, prf.fscore)
         ]
         low, high = (100 * value for value in x.interval)
-        name = f"{x.label} (new)" if x.is_new else x.label
+        name = _named(x.label, report) if x.is_new else x.label
         change = f"{100 * x.change:+.1f}"
         interval = f"{low:+.1f} to {high:+.1f}"
         rows.append([name, str(x.support), *scores, change, interval])
@@ -141,15 +141,21 @@ def label_rows(report: Forgetting) -> List[List[str]]:
 
 
 def kept_rows(report: Forgetting) -> List[List[str]]:
-    """RETURNS (List[List[str]]): A table of the old labels on raw text, the titles
+    """RETURNS (List[List[str]]): A table of the base's labels on raw text, the titles
     first, then what was kept least: how many entities the base and the student see, how
     many both, and the F-score of one against the other. Empty without any.
     """
     rows = [
-        [label, str(before), str(after), str(both), f"{100 * f:.1f}"]
+        [_named(label, report), str(before), str(after), str(both), f"{100 * f:.1f}"]
         for label, before, after, both, f in _kept(report)
     ]
     return [KEPT_TITLES, *rows] if rows else []
+
+
+def _named(label: str, report: Forgetting) -> str:
+    if label in report.corrected:
+        return f"{label} (corrected)"
+    return f"{label} (new)" if label in report.new else label
 
 
 def _kept(report: Forgetting) -> List[Tuple[str, int, int, int, float]]:
