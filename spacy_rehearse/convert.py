@@ -166,13 +166,20 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
 
 
 def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    lines: List[str] = []
     try:
         # spaCy takes a line of nothing but tabs for a token, and joins two texts.
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         text = "\n".join(line if line.strip() else "" for line in lines)
         docs = list(COLUMNS[path.suffix](text))
     except Exception as e:  # spaCy's converters raise what they meet
-        raise ValueError(f"{path}: spaCy can't read its columns ({e})") from e
+        short = [n for n, line in enumerate(lines, 1) if len(line.split()) == 1]
+        why = (
+            f"line {short[0]} lacks a token or its tag"
+            if short and "|" not in lines[short[0] - 1]
+            else e
+        )
+        raise ValueError(f"{path}: spaCy can't read its columns ({why})") from e
     for number, doc in enumerate((doc for doc in docs if len(doc)), start=1):
         spans = [
             {"start": e.start_char, "end": e.end_char, "label": e.label_}

@@ -132,6 +132,11 @@ def test_convert_reads_iob_of_a_token_a_line_as_spacy_does(tmp_path):
         ("x.json", '[[1, {"entities": []}]]', "record 1: the text is no string"),
         ("x.json", '[["a", {"entities": [[0, 1]]}]]', "record 1: expected"),
         ("x.iob", "Ana|B-PER|x|y|z", "can't read its columns"),
+        (
+            "x.conll",
+            "Ana B-PER\nran O\n\n\tO\nhome O\n",
+            "line 4 lacks a token or its tag",
+        ),
     ],
 )
 def test_convert_names_what_is_wrong(tmp_path, name, content, words):
