@@ -106,18 +106,12 @@ def update_softly(
     model.attrs["dropout_rate"] = 0.0
     tutor = teacher.model.predict(list(teacher_docs))
     ours, theirs = shared_actions(student, teacher, authority)
-    is_doubted = tutor.ops.xp.asarray(
-        [name.partition("-")[2] in authority for name in action_names(teacher)]
-    )
     n_moves = 0
     while states and n_moves <= most_moves:
         scores, backprop = model.begin_update(states)
         d_scores = hard * student.get_batch_loss(states, golds, scores, losses)
-        wanted = tutor.predict(states)
-        drift = soft_gradient(scores[:, ours], wanted[:, theirs])
-        # Where the teacher's first choice may be wrong, its second says nothing.
-        drift[is_doubted[wanted.argmax(axis=1)]] = 0
-        d_scores[:, ours] += weight * drift
+        wanted = tutor.predict(states)[:, theirs]
+        d_scores[:, ours] += weight * soft_gradient(scores[:, ours], wanted)
         backprop(d_scores)
         student.transition_states(states, scores)  # the student's own best
         going = [(s, g) for s, g in zip(states, golds, strict=True) if not s.is_final()]
