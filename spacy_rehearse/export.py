@@ -152,10 +152,12 @@ def plain_performance(
     }
     foreign -= set(default_score_weights(nlp, target))
     partial = scores.get("rehearsal_old_f") is None
+    ours = nlp.component_names
     return {
         key: value
         for key, value in performance.items()
         if not (key in foreign and not value)
+        and not (key.endswith("_loss") and key[: -len("_loss")] not in ours)
         and not (partial and key.startswith("ents_"))
         and not (key in SCORE_WEIGHTS and scores.get(key) is None)
     }

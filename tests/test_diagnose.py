@@ -8,6 +8,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.cli.check import _advise_on_weights
 from spacy_rehearse.diagnose import advise, diagnose
 from spacy_rehearse.teacher import load_teacher
 
@@ -155,3 +156,9 @@ def test_check_needs_rehearsal_and_gold(base, corpus, workdir):
     quick_config(base, corpus, "x.cfg", paths__train="empty.spacy")
     done = CliRunner().invoke(rehearse_cli, ["check", "x.cfg"])
     assert done.exit_code == 1 and "holds no doc" in done.output
+
+
+def test_check_tells_what_chooses_the_checkpoint():
+    assert not _advise_on_weights({"rehearsal_score": 1.0, "ents_f": 0.0})
+    (advice,) = _advise_on_weights({"rehearsal_scor": 1.0, "rehearsal_score": None})
+    assert advice.startswith("The checkpoint is chosen by rehearsal_scor:")

@@ -118,6 +118,7 @@ def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
     # ents_f on a dev set that marks GADGET alone would mislead.
     assert not [key for key in meta["performance"] if key.startswith("ents_")]
     assert "rehearsal_new_f" in meta["performance"]
+    assert [x for x in meta["performance"] if x.endswith("_loss")] == ["ner_loss"]
 
 
 def test_export_words_of_the_pool_are_not_shipped(exported):

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import typer
 from spacy.cli._util import Arg, Opt, parse_config_overrides
@@ -80,6 +80,7 @@ def check_cli(
     ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
     grows = config["initialize"]["components"]["rehearsal"].get("column") is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
+    advice += _advise_on_weights(config["training"]["score_weights"])
     if as_json:
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
@@ -92,6 +93,17 @@ def check_cli(
             msg.good("Nothing to mend")
     if strict and advice:
         raise typer.Exit(1)
+
+
+def _advise_on_weights(weights: Mapping[str, Optional[float]]) -> List[str]:
+    if weights.get("rehearsal_score"):
+        return []
+    chosen_by = [key for key, weight in weights.items() if weight] or ["nothing"]
+    return [
+        f"The checkpoint is chosen by {', '.join(chosen_by)}: set rehearsal_score = 1.0 "
+        "in [training.score_weights], and others to 0.0, as init-config does. ents_f "
+        "would choose the one that forgot most"
+    ]
 
 
 def check_config(config: Config) -> Teacher:
