@@ -17,15 +17,17 @@ class LabelScore(NamedTuple):
 
     label (str): The label.
     kept (Optional[PRFScore]): Agreement with the teacher on held-out pool text. None
-        for a new label.
+        for a label that it lacks.
     before (Optional[float]): F of the teacher on dev. None if dev does not mark it.
     after (Optional[float]): F of the student on dev.
+    is_learnt (bool): Whether it is new, or corrected.
     """
 
     label: str
     kept: Optional[PRFScore]
     before: Optional[float]
     after: Optional[float]
+    is_learnt: bool = False
 
 
 def evaluate_student(
@@ -60,9 +62,12 @@ def evaluate_student(
     by_label = [
         LabelScore(
             label,
-            None if label in session.labels else _agreement(predicted, silver, label),
+            _agreement(predicted, silver, label)
+            if label in session.teacher.labels
+            else None,
             scorer.entity_prf(was, [label]).fscore if label in marked else None,
             scorer.entity_prf(examples, [label]).fscore if label in marked else None,
+            is_learnt=label in session.labels,
         )
         for label in (*session.old_labels, *session.labels)
     ]

@@ -89,7 +89,7 @@ def _label_table(nlp: Language) -> str:
     titles = ("Label", "Entities", "Kept", "F before", "F after")
     rows = [
         (
-            x.label,
+            _named(x),
             "new" if x.kept is None else str(x.kept.tp + x.kept.fn),
             _percent(agreement(x.kept)) if x.kept is not None and len(x.kept) else "",
             _percent(x.before),
@@ -110,6 +110,7 @@ def _tell_lost(labels: Sequence[LabelScore]) -> str:
         f"{x.label} ({_percent(agreement(x.kept))})"
         for x in labels
         if x.kept is not None
+        and not x.is_learnt
         and x.kept.tp + x.kept.fn >= FEWEST
         and agreement(x.kept) < LOST
     ]
@@ -119,6 +120,10 @@ def _tell_lost(labels: Sequence[LabelScore]) -> str:
         f"Not kept, though others are: {', '.join(lost)}. Does a new label mean the "
         "same, or part of it? See docs/troubleshooting.md\n"
     )
+
+
+def _named(x: LabelScore) -> str:
+    return f"{x.label} (corrected)" if x.is_learnt and x.kept is not None else x.label
 
 
 def _percent(value: Optional[float]) -> str:

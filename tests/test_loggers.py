@@ -63,6 +63,7 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
         LabelScore("GADGET", None, None, 0.5),
         LabelScore("GPE", PRFScore(tp=2, fn=18), None, None),
         LabelScore("LAW", PRFScore(), None, None),
+        LabelScore("NORP", PRFScore(tp=2, fn=18), 0.3, 0.6, is_learnt=True),
     ]
     heard = []
 
@@ -86,4 +87,5 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
     assert ["ORG", "10", "94.7", "80.0", "75.0"] in told
     assert ["GADGET", "new", "50.0"] in told
     assert ["LAW", "0"] in told
+    assert ["NORP", "(corrected)", "20", "18.2", "30.0", "60.0"] in told
     assert "Not kept, though others are: GPE (18.2)." in out.getvalue()
