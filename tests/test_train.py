@@ -1,12 +1,16 @@
 """Real `spacy train` runs on tiny pipelines."""
 
+import shutil
+from collections import Counter
+
 import numpy
 import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
+from spacy.tokens import DocBin
 
-from .util import entities_f, quick_config
+from .util import entities_f, make_docs, quick_config
 
 OLD = ("PERSON", "ORG")
 NEW = ("GADGET",)
@@ -167,3 +171,32 @@ def test_train_experts_lift_the_new_label_and_tell_what_they_found(run, base):
 def test_train_rejects_expert_settings(run, base, settings, words):
     with pytest.raises(ValueError, match=words):
         run(base, initialize__components__rehearsal__expert=settings)
+
+
+@pytest.mark.slow
+def test_train_a_corrected_label_leaves_its_spans_to_no_other(base, corpus, workdir):
+    wrong = ("Echo Bank", "Fjord Air", "Delta Inc")
+    shutil.copytree(corpus, workdir / "own")
+    for name, n, seed in (("train", 80, 5), ("dev", 40, 6)):
+        docs = make_docs(spacy.blank("en"), n, ("ORG",), seed)
+        for doc in docs:
+            doc.ents = [ent for ent in doc.ents if ent.text not in wrong]
+        DocBin(docs=docs).to_disk(workdir / "own" / f"{name}.spacy")
+    config = quick_config(
+        base,
+        workdir / "own",
+        "c.cfg",
+        labels=["ORG"],
+        training__max_steps=120,
+        training__patience=120,
+    )
+    train(config, "out")
+    before, after = spacy.load(base), spacy.load("out/model-best")
+    texts = [doc.text for doc in make_docs(before, 100, (), seed=21)]
+    found = Counter(
+        e.label_ for doc in after.pipe(texts) for e in doc.ents if e.text in wrong
+    )
+    had = sum(e.text in wrong for doc in before.pipe(texts) for e in doc.ents)
+    assert had > 20 and found.total() < 0.2 * had
+    scores = after.meta["spacy_rehearse"]["scores"]
+    assert scores["rehearsal_new_f"] > 0.9 and scores["rehearsal_retention"] > 0.9

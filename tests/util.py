@@ -195,13 +195,14 @@ def write_pool(path, n, seed=4):
     return path
 
 
-def quick_config(base, corpus, path, *, naive=False, **settings):
+def quick_config(base, corpus, path, *, naive=False, labels=None, **settings):
     """Write a config as init-config does, cut down to a few seconds of training."""
     config = make_config(
         str(base),
         train=corpus / "train.spacy",
         dev=corpus / "dev.spacy",
         pool=None if naive else [corpus / "pool.jsonl"],
+        labels=labels,
     )
     training = config["training"]
     training.update(max_steps=30, eval_frequency=15, patience=0)
