@@ -99,7 +99,7 @@ def _all_corrected(session: Session) -> List[str]:
     """RETURNS (List[str]): Labels that were corrected, now or in an earlier round."""
     teacher = session.teacher
     earlier = teacher.nlp.meta.get("spacy_rehearse", {}).get("corrected", [])
-    return sorted({*earlier} | ({*session.labels} & {*teacher.labels}))
+    return sorted({*earlier} | teacher.corrected(session.labels))
 
 
 def _summarise(

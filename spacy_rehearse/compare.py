@@ -139,10 +139,9 @@ def _write_no_log(logger: Dict[str, Any]) -> None:
 
 def _keep_memory(config: Config, path: Path) -> None:
     """Let a run have its memory to itself: the user's is only read."""
-    known = _memory_path(config)
-    if known or _memory_of(config):
-        kept = {"path": str(known) if known else None, "save_to": str(path)}
-        _initialize(config)["memory"].update(kept)
+    if memory := _memory_of(config):
+        known = _memory_path(config)
+        memory.update(path=str(known) if known else None, save_to=str(path))
 
 
 def _memory_of(config: Config) -> Dict[str, Any]:

@@ -17,7 +17,7 @@ COMPUTED = {
     "lang", "spacy_version", "spacy_git_version", "vectors", "labels", "pipeline",
     "components", "disabled", "performance", "spacy_rehearse", "requirements",
 }  # fmt: skip
-PATH = re.compile(r"\$\{paths[.:](\w+)")  # a variable
+PATH_VARIABLE = re.compile(r"\$\{paths[.:](\w+)")
 UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
 
 
@@ -85,10 +85,10 @@ def _used_paths(config: Mapping[str, Any]) -> Dict[str, Any]:
     """
     paths = config.get("paths", {})
     used: Set[str] = set()
-    found = set(PATH.findall(str({**config, "paths": {}})))
+    found = set(PATH_VARIABLE.findall(str({**config, "paths": {}})))
     while found - used:
         used |= found
-        found = set(PATH.findall(str([paths.get(key) for key in used])))
+        found = set(PATH_VARIABLE.findall(str([paths.get(key) for key in used])))
     return {key: value for key, value in paths.items() if key in used}
 
 

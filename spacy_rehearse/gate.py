@@ -74,7 +74,7 @@ def judge(
         value = figures[name]
         if value is None:
             failures.append(f"{name} can't be measured with this data: {_needs(name)}")
-        elif limit - value > ROUNDING:
+        elif _exceeds(limit, value):
             failures.append(f"{name} is {value:.4f}, at least {limit:g} is asked for")
     if most_flood is not None:
         failures += _judge_flood(report.flood, most_flood)
@@ -88,7 +88,7 @@ def _judge_flood(flood: Optional[float], most: float) -> List[str]:
     if flood is None:
         return [f"flood can't be measured with this data: {_needs('retention')}"]
     told = f"flood is {flood:.4g} entities in 1,000 words, {most:g} are allowed"
-    return [told] if flood - most > ROUNDING else []
+    return [told] if _exceeds(flood, most) else []
 
 
 def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]:
@@ -107,9 +107,13 @@ def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]
 
 def _has_fallen(scores: LabelScores, most: float) -> bool:
     if scores.support >= FEWEST:
-        return -100 * scores.change - most > ROUNDING
-    certain = -100 * scores.interval[1] - most > ROUNDING
+        return _exceeds(-100 * scores.change, most)
+    certain = _exceeds(-100 * scores.interval[1], most)
     return scores.support >= FEWEST_CERTAIN and certain
+
+
+def _exceeds(value: float, limit: float) -> bool:
+    return value - limit > ROUNDING
 
 
 def parse_limits(limits: Sequence[str]) -> Dict[str, float]:

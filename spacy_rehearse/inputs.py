@@ -50,7 +50,7 @@ class Inputs(NamedTuple):
     @property
     def corrected(self) -> Set[str]:
         """Labels that the teacher knows, and that are learnt anew."""
-        return {*self.labels} & {*self.teacher.labels}
+        return self.teacher.corrected(self.labels)
 
 
 def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inputs:

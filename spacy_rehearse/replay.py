@@ -22,7 +22,7 @@ def as_silver(
         the teacher nor this round knows becomes missing.
     """
     known = {*teacher.labels, *labels}
-    corrected = {*teacher.labels} & {*labels}
+    corrected = teacher.corrected(labels)
     texts = [exemplar.text for exemplar in exemplars]
     taught = predict_entities(teacher.nlp, teacher.pipes, texts)
     return [

@@ -49,8 +49,13 @@ def save_round(
     """
     key = round_key(teacher.fingerprint, labels)
     new = as_exemplars(gold, taught, authority=labels, old=teacher.labels, round=key)
-    corrected = {*labels} & {*teacher.labels}
-    merged = merge(memory, new, settings["capacity"], settings["policy"], corrected)
+    merged = merge(
+        memory,
+        new,
+        settings["capacity"],
+        settings["policy"],
+        teacher.corrected(labels),
+    )
     if settings.get("save_to") is None:
         return
     if merged != check_none_is_lost(memory, key, settings["save_to"]):

@@ -182,14 +182,23 @@ def ask_experts(
         if len(known) > MOST_REMEMBERED:
             known.clear()
         keys = [text_digest([item.text]) for item in batch]
-        new = {k: x.text for k, x in zip(keys, batch, strict=True) if k not in known}
-        known.update(zip(new, find(experts, list(new.values()), labels), strict=True))
+        new = {k: x for k, x in zip(keys, batch, strict=True) if k not in known}
+        found = find(experts, [item.text for item in new.values()], labels)
+        for (key, item), findings in zip(new.items(), found, strict=True):
+            known[key] = _confirm(findings, item.entities, alone=alone)
         for key, item in zip(keys, batch, strict=True):
-            found = known[key] if alone else NOTHING
-            confirmed = {e for f in known[key] for e in f} & {*item.entities}
-            certain = sorted({*found.certain} | confirmed)
-            doubtful = sorted({*found.doubtful} - confirmed)
-            yield item._replace(findings=Findings(certain, doubtful))
+            yield item._replace(findings=known[key])
+
+
+def _confirm(said: Findings, taught: Sequence[Entity], *, alone: bool) -> Findings:
+    """RETURNS (Findings): What experts say, with what they confirm of the teacher's as
+    certain, and, unless they count alone, nothing else.
+    """
+    confirmed = {*said.certain, *said.doubtful} & {*taught}
+    if not alone:
+        return Findings(sorted(confirmed), ())
+    certain = sorted({*said.certain} | confirmed)
+    return Findings(certain, sorted({*said.doubtful} - confirmed))
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import json
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import spacy
 import srsly
@@ -33,6 +33,10 @@ class Teacher(NamedTuple):
     pipes: Tuple[str, ...]
     labels: Tuple[str, ...]
     fingerprint: str
+
+    def corrected(self, labels: Iterable[str]) -> Set[str]:
+        """RETURNS (Set[str]): Of labels to be learnt, those that it knows already."""
+        return {*labels} & {*self.labels}
 
     @property
     def name(self) -> str:

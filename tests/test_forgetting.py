@@ -412,6 +412,9 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     drawn = run("--html", "out.html", "--force", "--log", "log.jsonl")
     assert drawn.exit_code == 0 and "<polyline" in (workdir / "out.html").read_text()
     assert run("--html", "x.html", "--log", pool).exit_code == 1
+    passed = run("--fail-under", "retention=1.0")
+    assert passed.exit_code == 0 and "The gate passes" in passed.output
+    assert "gate" not in run().output
     failed = run("--fail-under", "new_f=0.5")
     assert failed.exit_code == 1 and "new_f is 0.0000" in failed.output
     for wrong in (

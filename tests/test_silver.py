@@ -164,4 +164,4 @@ def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
     (full,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",))
     assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")])
     (told,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",), alone=False)
-    assert told.findings == ([(2, 3, "ORG")], [])
+    assert told.findings == ([(2, 3, "ORG")], ())

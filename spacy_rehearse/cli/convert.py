@@ -1,7 +1,7 @@
 """`python -m spacy rehearse convert`."""
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -85,15 +85,11 @@ def convert_cli(
         nlp = load_pipeline(base, "base", "--base") if base else spacy.blank(lang)
         kept = string_to_list(labels) if labels else None
         converted = convert(input_file, nlp, kept)
-        train, dev = converted.docs, converted.docs[:0]
+        outputs = {output_file: converted.docs}
         if dev_file is not None:
             train, dev = split_off(converted.docs, dev_share)
-            _require_texts(dev_file, dev)
-        _require_texts(output_file, train)
-        for path, docs in ((dev_file, dev), (output_file, train)):
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, DocBin(docs=docs).to_bytes())
+            outputs = {output_file: train, dev_file: dev}
+        _write(outputs)
     for problem in converted.problems[:MOST_LISTED]:
         msg.warn(problem)
     if converted.problems:
@@ -112,11 +108,15 @@ def convert_cli(
     )
     for label, n_entities in converted.labels.most_common():
         msg.text(f"{label}: {n_entities}")
-    msg.text(f"{output_file}: {len(train)} texts")
-    if dev_file is not None:
-        msg.text(f"{dev_file}: {len(dev)} texts")
+    for path, docs in outputs.items():
+        msg.text(f"{path}: {len(docs)} texts")
 
 
-def _require_texts(path: Path, docs: List[Doc]) -> None:
-    if not docs:
-        raise ValueError(f"no text is left for {path}: use another --dev-share")
+def _write(outputs: Dict[Path, List[Doc]]) -> None:
+    """Write all files, or none if one of them would be empty."""
+    for path, docs in outputs.items():
+        if not docs:
+            raise ValueError(f"no text is left for {path}: use another --dev-share")
+    for path, docs in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, DocBin(docs=docs).to_bytes())

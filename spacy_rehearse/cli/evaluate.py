@@ -12,7 +12,7 @@ from wasabi import msg
 from ..about import __version__
 from ..cache import write_whole
 from ..forgetting import Forgetting, compare_pipelines
-from ..gate import FIGURES, judge, parse_limits
+from ..gate import FIGURES, Verdict, judge, parse_limits
 from ..gold import read_docs
 from ..report.forgetting import (
     StepT,
@@ -139,21 +139,20 @@ def evaluate_cli(
         for output in (html, markdown):
             if output is not None:
                 msg.good(f"Saved {output}")
-    if not as_json_:
         _warn(base, student, component, report)
-    if verdict.unjudged:
-        msg.warn(
-            f"Too few entities to judge a drop: {', '.join(verdict.unjudged)}",
-            show=not as_json_,
-        )
-    if not verdict.failures and not as_json_:
-        if least or fail_drop is not None or fail_flood is not None:
-            msg.good("The gate passes")
+        is_gate = bool(least) or fail_drop is not None or fail_flood is not None
+        _show_verdict(verdict, is_gate)
     if verdict.failures:
-        if not as_json_:
-            for failure in verdict.failures:
-                msg.fail(f"The gate fails: {failure}")
         raise typer.Exit(1)
+
+
+def _show_verdict(verdict: Verdict, is_gate: bool) -> None:
+    if verdict.unjudged:
+        msg.warn(f"Too few entities to judge a drop: {', '.join(verdict.unjudged)}")
+    for failure in verdict.failures:
+        msg.fail(f"The gate fails: {failure}")
+    if is_gate and not verdict.failures:
+        msg.good("The gate passes")
 
 
 def _read_steps(log: Path) -> List[StepT]:
