@@ -1,5 +1,6 @@
 """Gold: human annotation of the new labels, checked and mended before it is used."""
 
+import warnings
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,7 @@ from spacy.vocab import Vocab
 from .completion import set_entities
 from .teacher import Entity
 
+CORPUS = "spacy.Corpus.v1"  # spaCy's reader of .spacy files
 MOST = 100_000  # examples of a streamed corpus, which may never end
 
 GetExamplesT = Callable[[], Iterable[Example]]
@@ -78,11 +80,15 @@ def corpus_path(config: Mapping[str, Any], name: str) -> Optional[Path]:
     name (str): train_corpus or dev_corpus.
     RETURNS (Optional[Path]): The file or folder. None if the corpus has no path.
     """
+    path = _block(config, name).get("path")
+    return Path(path) if path else None
+
+
+def _block(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     block: Any = config
     for key in config["training"][name].split("."):
-        block = block.get(key) if isinstance(block, Mapping) else None
-    path = block.get("path") if isinstance(block, Mapping) else None
-    return Path(path) if path else None
+        block = block.get(key, {}) if isinstance(block, Mapping) else {}
+    return block if isinstance(block, Mapping) else {}
 
 
 def check_dev_exists(config: Mapping[str, Any]) -> None:
@@ -97,6 +103,22 @@ def check_dev_exists(config: Mapping[str, Any]) -> None:
             f"the dev set {str(path)!r} does not exist: set --paths.dev, or the path "
             f"of [{config['training']['dev_corpus']}]"
         )
+
+
+def warn_of_dev(config: Mapping[str, Any], labels: Iterable[str]) -> None:
+    """Warn, before anything is labelled, if no checkpoint could be chosen by dev.
+
+    config (Mapping[str, Any]): The config, interpolated.
+    labels (Iterable[str]): The labels that are to be learnt.
+    """
+    path = corpus_path(config, "dev_corpus")
+    if path is None or _block(config, "dev_corpus").get("@readers") != CORPUS:
+        return  # nobody knows what another reader makes of it
+    marked = Counter(ent.label_ for doc in read_docs(path, Vocab()) for ent in doc.ents)
+    try:
+        check_dev(path, marked, labels)
+    except ValueError as e:
+        warnings.warn(str(e), stacklevel=2)
 
 
 def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:

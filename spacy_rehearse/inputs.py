@@ -12,6 +12,7 @@ from .gold import (
     check_dev_exists,
     read_gold,
     resolve_labels,
+    warn_of_dev,
 )
 from .labelling import count_texts
 from .listeners import check_listeners, upstream_of
@@ -85,6 +86,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     teacher = load_teacher(how.teacher, how.component, annotating)
     checks.check_vectors(nlp, teacher)
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
+    warn_of_dev(config, labels)
     if how.memory and how.memory.get("save_to"):
         key = round_key(teacher.fingerprint, labels)
         check_none_is_lost(memory, key, how.memory["save_to"])

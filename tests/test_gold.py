@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 import spacy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
 from spacy_rehearse.gold import (
@@ -10,6 +10,7 @@ from spacy_rehearse.gold import (
     mend_entities,
     read_gold,
     resolve_labels,
+    warn_of_dev,
 )
 
 NLP = spacy.blank("en")
@@ -87,3 +88,19 @@ def test_gold_labels_that_can_not_be_right(declared, gold, words):
 def test_gold_without_entities():
     with pytest.raises(ValueError, match="no entity in 1 texts"):
         read_gold(lambda: [example(["a", "b"])], NLP)
+
+
+@pytest.mark.parametrize("reader,n", [("spacy.Corpus.v1", 1), ("mine.v1", 0)])
+def test_gold_dev_without_the_new_label_is_warned_of(tmp_path, recwarn, reader, n):
+    path = tmp_path / "dev.spacy"
+    DocBin(docs=[example(["a", "b"], (0, 1, "ORG")).reference]).to_disk(path)
+    config = {
+        "corpora": {"dev": {"@readers": reader, "path": str(path)}},
+        "training": {"dev_corpus": "corpora.dev"},
+    }
+    warn_of_dev(config, ["ORG"])
+    assert not recwarn
+    warn_of_dev(config, ["GADGET"])
+    assert len(recwarn) == n
+    for warning in recwarn:
+        assert "marks none of the labels of the gold (GADGET)" in str(warning.message)
