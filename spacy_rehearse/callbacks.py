@@ -15,6 +15,7 @@ def create_export_v1(
     description: Optional[str] = None,
     author: Optional[str] = None,
     license: Optional[str] = None,
+    also: Optional[Callable[[Language], Language]] = None,
 ) -> Callable[[Language], Language]:
     """Create a `before_to_disk` callback that saves a pipeline without this plugin.
 
@@ -27,6 +28,8 @@ def create_export_v1(
     description (Optional[str]): Its description.
     author (Optional[str]): Its author.
     license (Optional[str]): Its licence.
+    also (Optional[Callable[[Language], Language]]): Another such callback, e.g. your
+        own, which gets the pipeline that is to be saved.
     RETURNS (Callable[[Language], Language]): The callback.
     """
     given = {
@@ -43,7 +46,7 @@ def create_export_v1(
             if isinstance(pipe, Rehearsal) and pipe.session is not None:
                 pipe.settle()  # if an update was interrupted
                 warn_if_nothing_learnt(pipe)
-                return without_rehearsal(
+                plain = without_rehearsal(
                     nlp,
                     pipe_name,
                     pipe.session,
@@ -51,6 +54,7 @@ def create_export_v1(
                     counts=pipe.counts,
                     meta=meta,
                 )
+                return also(plain) if also else plain
         raise ValueError(
             "spacy-rehearse.export.v1 found no initialized rehearsal component in the "
             f"pipeline {nlp.component_names}: add it, or take the callback out of "

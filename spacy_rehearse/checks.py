@@ -9,6 +9,7 @@ from thinc.api import Model
 from .cache import can_be_written
 from .column import DEFAULT_COLUMN
 from .expert import DEFAULT_EXPERT
+from .listeners import upstream_of
 from .parameters import parameters
 from .teacher import Teacher, check_recogniser, vectors_digest
 
@@ -165,6 +166,21 @@ def check_pipeline(
         raise ValueError(
             f"component {component!r} learns the new labels, but stands in [training] "
             f"frozen_components {list(frozen)}: take it out"
+        )
+
+
+def check_enabled(nlp: Language, component: str) -> None:
+    """Raise a ValueError if a pipe that learns is disabled. While spaCy initializes,
+    all that are sourced are, so ask before or after.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe that learns.
+    """
+    needed = (*upstream_of(nlp, component), component)
+    if idle := [name for name in needed if name in nlp.disabled]:
+        raise ValueError(
+            f"{idle} can't learn: it stands in [nlp] disabled {nlp.disabled}. Take it "
+            "out; nlp.disable_pipe(name) brings it back to the saved pipeline"
         )
 
 

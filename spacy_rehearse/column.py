@@ -23,7 +23,7 @@ from thinc.api import Config, Model
 
 from .distillation import action_names
 from .freeze import MovableT, all_of
-from .listeners import has_transformer, upstream_of
+from .listeners import has_transformer, listener_paths, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
@@ -54,7 +54,6 @@ def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str
     teacher (Teacher): The teacher.
     shared (Sequence[str]): Shared embedding pipes that learn.
     RETURNS (str): Why it can't, or would not help. Empty if it can, and helps.
-    RAISES (ValueError): If the student has one already that the teacher lacks.
     """
     component = teacher.component
     if not can_grow(nlp, component):
@@ -66,12 +65,33 @@ def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str
             f"{', '.join(shared)} would change under it. Add it to [training] "
             "frozen_components and annotating_components, and it stays as it is"
         )
-    if n_columns(nlp, component) > n_columns(teacher.nlp, component):
+    return ""
+
+
+def check_columns(nlp: Language, teacher: Teacher) -> None:
+    """Raise a ValueError if the student's config tells of other columns than the
+    teacher's.
+
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    """
+    component = teacher.component
+    if not (can_grow(nlp, component) and can_grow(teacher.nlp, component)):
+        return
+    ours, theirs = n_columns(nlp, component), n_columns(teacher.nlp, component)
+    if ours > theirs:
         raise ValueError(
             f"{component!r} has a column already that the teacher lacks: the pipeline "
             "was initialized before. Load the base anew"
         )
-    return ""
+    if ours < theirs:  # spaCy puts the tok2vec's config in place of the whole column's
+        paths = listener_paths(teacher.nlp, component)
+        raise ValueError(
+            f"{component!r} of the base has a column, and replace_listeners in "
+            f"[components.{component}] would take it out of the config, but not out of "
+            "the model: what is saved could not be loaded. Take replace_listeners out, "
+            f"or set it to {paths}, where the column listens. `init-config` does that"
+        )
 
 
 def n_columns(nlp: Language, component: str) -> int:

@@ -25,6 +25,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
+from .checks import check_enabled
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
@@ -260,6 +261,7 @@ class Rehearsal(Pipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         if not self._compared:
+            check_enabled(self.nlp, self.component)
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
         self.settle()  # gradients may be accumulated over several updates
@@ -394,6 +396,7 @@ class Rehearsal(Pipe):
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """RETURNS (bytes): The settings. Neither teacher nor pool is saved."""
+        self.settle()  # if an update was interrupted: other pipes are saved after this
         return srsly.json_dumps(self._cfg()).encode("utf8")
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "Rehearsal":
@@ -402,6 +405,14 @@ class Rehearsal(Pipe):
 
     def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
         """Save the settings. Neither teacher nor pool is saved."""
+        self.settle()
+        if self.session is not None:
+            tell(
+                f"What is saved in {path} holds the rehearsal component, and needs "
+                "spacy-rehearse to be loaded. For an ordinary pipeline, set [training."
+                'before_to_disk] @callbacks = "spacy-rehearse.export.v1" (its `also` '
+                "takes a callback of yours)"
+            )
         path = util.ensure_path(path)
         path.mkdir(parents=True, exist_ok=True)
         srsly.write_json(path / "cfg", self._cfg())

@@ -1,6 +1,7 @@
 """Registered readers: the pool as a config block."""
 
 import logging
+import warnings
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -83,6 +84,13 @@ def create_raw_text_v1(
             yield text
         if not n_texts:
             raise ValueError(_nothing_in(path, min_length, counts))
+        if counts["short"] > n_texts:
+            warnings.warn(
+                f"the pool: {counts['short']} texts of fewer than {min_length} "
+                f"characters are left out, {n_texts} are read. If they are whole "
+                "sentences, lower min_length in [initialize.components.rehearsal.pool]",
+                stacklevel=2,
+            )
         _report(counts)
 
     return read_raw_text

@@ -1,6 +1,6 @@
 """Evaluation of the student: on gold dev, and on held-out silver."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.scorer import PRFScore
@@ -9,7 +9,7 @@ from spacy.training import Example
 from . import scorer
 from .completion import place_entities, set_entities
 from .session import Session
-from .teacher import predict_entities, required_pipes
+from .teacher import Entity, predict_entities, required_pipes
 
 
 class LabelScore(NamedTuple):
@@ -35,9 +35,12 @@ def evaluate_student(
 ) -> Tuple[Dict[str, Optional[float]], List[LabelScore]]:
     """Compute all rehearsal scores.
 
+    Of both, the recogniser alone counts: what another pipe, such as an entity_ruler,
+    does to its entities is neither learnt nor forgotten.
+
     nlp (Language): The student.
     session (Session): The training run.
-    examples (List[Example]): The gold dev set, with the student's predictions.
+    examples (List[Example]): The gold dev set, with the pipeline's predictions.
     RETURNS (Tuple[Dict[str, Optional[float]], List[LabelScore]]): The scores, of which
         old F and backward transfer are None unless the dev set holds old labels; and
         what is known of each label.
@@ -45,12 +48,16 @@ def evaluate_student(
     texts = [item.text for item in session.heldout]
     pipes = required_pipes(nlp, session.teacher.component, session.annotating)
     predicted = predict_entities(nlp, pipes, texts)
+    if others_set_entities(nlp, pipes):
+        dev = [eg.reference.text for eg in examples]
+        examples = _as_if(examples, predict_entities(nlp, pipes, dev))
     silver = [item.entities for item in session.heldout]
     kept = scorer.silver_prf(predicted, silver, session.old_labels)
     new_f = scorer.entity_prf(examples, session.labels).fscore
     retention = scorer.agreement(kept)
     n_words = sum(item.n_words for item in session.heldout)
-    was = _as_teacher(session, examples)
+    taught = session.entities_in([eg.reference.text for eg in examples])
+    was = _as_if(examples, taught)
     scores = {
         "rehearsal_score": scorer.harmonic_mean(new_f, retention),
         "rehearsal_new_f": new_f,
@@ -89,8 +96,21 @@ def _score_old_labels(
     return {"rehearsal_old_f": after, "rehearsal_bwt": after - before}
 
 
-def _as_teacher(session: Session, examples: List[Example]) -> List[Example]:
-    found = session.entities_in([eg.reference.text for eg in examples])
+def others_set_entities(nlp: Language, pipes: Collection[str]) -> bool:
+    """RETURNS (bool): Whether a pipe other than these sets entities, or might."""
+    others = [name for name in nlp.pipe_names if name not in pipes]
+    return any(
+        "doc.ents" in assigned
+        if (assigned := nlp.get_pipe_meta(name).assigns)
+        else not getattr(nlp.get_pipe(name), "is_trainable", False)
+        for name in others
+    )
+
+
+def _as_if(
+    examples: Sequence[Example], found: Sequence[Sequence[Entity]]
+) -> List[Example]:
+    """RETURNS (List[Example]): The same, as if just these entities were predicted."""
     predictions = []
     for eg, entities in zip(examples, found, strict=True):
         predicted = eg.predicted.copy()

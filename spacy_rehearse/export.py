@@ -15,9 +15,10 @@ PREFIX = "spacy-rehearse."
 # What spaCy computes anew for each pipeline, so that the base's must not be kept.
 COMPUTED = {
     "lang", "spacy_version", "spacy_git_version", "vectors", "labels", "pipeline",
-    "components", "disabled", "performance", "spacy_rehearse", "requirements",
+    "components", "disabled", "performance", "spacy_rehearse",
 }  # fmt: skip
 PATH_VARIABLE = re.compile(r"\$\{paths[.:](\w+)")
+SPACY = re.compile(r"spacy\b(?!-)")  # and no plugin of it
 UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
 
 
@@ -119,6 +120,10 @@ def _plain_meta(
     base = {k: v for k, v in session.teacher.nlp.meta.items() if k not in COMPUTED}
     own = {k: v for k, v in nlp.meta.items() if v and UNNAMED.get(k) != v}
     meta = {**base, **own}
+    # `spacy package` adds spaCy's own. Others are the base's: a tokenizer's, say.
+    required = [x for x in meta.pop("requirements", []) if not SPACY.match(x)]
+    if required:
+        meta["requirements"] = required
     performance = nlp.meta.get("performance", {})
     meta["performance"] = plain_performance(performance, plain, session, scores)
     measured = {key: value for key, value in scores.items() if value is not None}

@@ -9,6 +9,7 @@ from typing import (
     Callable,
     Collection,
     Iterable,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
@@ -28,7 +29,8 @@ from .completion import set_entities
 from .teacher import Entity
 
 CORPUS = "spacy.Corpus.v1"  # spaCy's reader of .spacy files
-MOST = 100_000  # examples of a streamed corpus, which may never end
+# Examples of a streamed corpus, which may never end, or bring nothing new.
+MOST, FEWEST_READ = 100_000, 100
 
 GetExamplesT = Callable[[], Iterable[Example]]
 
@@ -147,21 +149,42 @@ def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:
     training = nlp.config.interpolate()["training"]
     if training["max_epochs"] == -1:
         get_examples = _streamed_corpus(nlp, training["train_corpus"])
-    examples = list(islice(get_examples(), MOST))
+    examples = list(get_examples())
     n_mended = sum(mend_entities(eg) for eg in examples)
     texts = list(dict.fromkeys(eg.reference.text for eg in examples))
     labels = Counter(ent.label_ for eg in examples for ent in eg.reference.ents)
     if not labels:
         raise ValueError(
-            f"the gold holds no entity in {len(examples)} texts: check the path of "
-            "[corpora.train], and that the annotation is in doc.ents"
+            f"the gold holds no entity in {len(examples)} texts: check path, limit and "
+            "max_length of [corpora.train], and that the annotation is in doc.ents. "
+            "(`spacy assemble` has no gold: `spacy train` is what learns)"
         )
     return Gold(examples, texts, labels, n_mended)
 
 
 def _streamed_corpus(nlp: Language, dot_name: str) -> GetExamplesT:
     (corpus,) = resolve_dot_names(nlp.config.interpolate(), [dot_name])
-    return lambda: corpus(nlp)
+    return lambda: until_repeated(corpus(nlp))
+
+
+def until_repeated(examples: Iterable[Example]) -> Iterator[Example]:
+    """Read a corpus that may never end.
+
+    examples (Iterable[Example]): The examples.
+    YIELDS (Example): Those with a text that was not there before, until as many in a
+        row as there were bring none.
+    """
+    seen: Set[str] = set()
+    n_old = 0
+    for eg in islice(examples, MOST):
+        if eg.reference.text in seen:
+            n_old += 1
+            if n_old > max(len(seen), FEWEST_READ):
+                return
+        else:
+            n_old = 0
+            seen.add(eg.reference.text)
+            yield eg
 
 
 def resolve_labels(

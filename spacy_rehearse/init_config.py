@@ -13,7 +13,7 @@ from thinc.api import Config
 from . import recipe
 from .column import DEFAULT_COLUMN, can_grow
 from .gold import read_docs, resolve_labels, share_hidden
-from .listeners import has_transformer, upstream_of
+from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import (
     check_recogniser,
@@ -84,7 +84,7 @@ def make_config(
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
-        "nlp": _nlp_section(nlp, names),
+        "nlp": _nlp_section(nlp, names, required_pipes(nlp, component)),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {
             "train": {**_corpus("train"), "augmenter": _thinner(keep)},
@@ -119,14 +119,16 @@ def _paths(base, train, dev, pool) -> Dict[str, Any]:
     return paths
 
 
-def _nlp_section(nlp: Language, names: List[str]) -> Dict[str, Any]:
+def _nlp_section(
+    nlp: Language, names: List[str], needed: Sequence[str]
+) -> Dict[str, Any]:
     own = {key: nlp.config["nlp"][key] for key in OF_THE_BASE}
     vectors = nlp.config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return {
         **own,
         "lang": nlp.lang,
         "pipeline": names,
-        "disabled": list(nlp.disabled),
+        "disabled": [name for name in nlp.disabled if name not in needed],
         "vectors": vectors,
     }
 
@@ -150,26 +152,6 @@ def _components(
         if name == component and not grow and upstream_of(nlp, component):
             components[name]["replace_listeners"] = listener_paths(nlp, component)
     return components
-
-
-def listener_paths(nlp: Language, component: str) -> List[str]:
-    """Find where in a component's model config it listens to shared embeddings.
-
-    nlp (Language): The pipeline.
-    component (str): The name of the pipe.
-    RETURNS (List[str]): Dotted paths, as `replace_listeners` takes them.
-    """
-    found: List[str] = []
-
-    def walk(section: dict, path: str) -> None:
-        if "Listener" in str(section.get("@architectures", "")):
-            found.append(path)
-        for key, value in section.items():
-            if isinstance(value, dict):
-                walk(value, f"{path}.{key}")
-
-    walk(nlp.get_pipe_config(component)["model"], "model")
-    return found
 
 
 def _corpus(name: str) -> Dict[str, Any]:
@@ -277,7 +259,7 @@ def _initialize(
                 "pool": {
                     "@readers": "spacy-rehearse.RawText.v1",
                     "path": "${paths.pool}",
-                    "min_length": recipe.SHORTEST_TEXT,
+                    "min_length": recipe.shortest_text(nlp.lang),
                     "max_length": recipe.LONGEST_TEXT,
                     "limit": 0,
                     "seed": None,

@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Set, Tuple
 from spacy.language import Language
 
 from . import checks
-from .column import why_no_column
+from .column import check_columns, why_no_column
 from .gold import (
     GetExamplesT,
     Gold,
@@ -85,6 +85,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     n_pool = count_texts(how.pool(nlp))
     teacher = load_teacher(how.teacher, how.component, annotating)
     checks.check_vectors(nlp, teacher)
+    check_columns(nlp, teacher)
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     warn_of_dev(config, labels)
     if how.memory and how.memory.get("save_to"):

@@ -1,10 +1,12 @@
 """Listeners: pipes that share a tok2vec or transformer, and hand gradients to it."""
 
+import json
 from contextlib import contextmanager
 from typing import Any, Iterable, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.training import Example
+from thinc.api import Model
 
 
 def upstream_of(nlp: Language, component: str) -> List[str]:
@@ -19,6 +21,26 @@ def upstream_of(nlp: Language, component: str) -> List[str]:
         for name, pipe in nlp._components
         if component in getattr(pipe, "listening_components", ())
     ]
+
+
+def listener_paths(nlp: Language, component: str) -> List[str]:
+    """Find where in a component's model config it listens to shared embeddings.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    RETURNS (List[str]): Dotted paths, as `replace_listeners` takes them.
+    """
+    found: List[str] = []
+
+    def walk(section: dict, path: str) -> None:
+        if "Listener" in str(section.get("@architectures", "")):
+            found.append(path)
+        for key, value in section.items():
+            if isinstance(value, dict):
+                walk(value, f"{path}.{key}")
+
+    walk(nlp.get_pipe_config(component)["model"], "model")
+    return found
 
 
 @contextmanager
@@ -52,7 +74,8 @@ def check_listeners(
     annotating: Sequence[str],
     gold: Iterable[Example],
 ) -> None:
-    """Raise a ValueError if a shared tok2vec would not learn, or give no vectors.
+    """Raise a ValueError if a shared tok2vec is missing, would not learn, or give no
+    vectors.
 
     spaCy hands the gradient of a shared tok2vec back with its last listener only
     (spacy/pipeline/tok2vec.py, Tok2Vec.update): if that one is frozen, or finds
@@ -64,7 +87,9 @@ def check_listeners(
     annotating (Sequence[str]): The annotating components.
     gold (Iterable[Example]): The gold.
     """
-    for name in upstream_of(nlp, component):
+    upstream = upstream_of(nlp, component)
+    _check_heard(nlp, component, upstream)
+    for name in upstream:
         shared: Any = nlp.get_pipe(name)
         last = shared.listening_components[-1]
         if name in frozen:
@@ -77,22 +102,40 @@ def check_listeners(
             raise ValueError(
                 f"{last!r}, the last component that listens to {name!r}, is frozen: "
                 f"{name!r} would then silently learn nothing, though it is not frozen. "
-                + _remedy(component, name)
+                + _remedy(nlp, component, name)
             )
         elif last != component and not _can_learn(nlp.get_pipe(last), gold):
             raise ValueError(
                 f"{last!r}, the last component that listens to {name!r}, finds no "
                 f"annotation in the gold: {name!r} would then silently learn nothing. "
-                + _remedy(component, name)
+                + _remedy(nlp, component, name)
             )
 
 
-def _remedy(component: str, tok2vec: str) -> str:
+def _check_heard(nlp: Language, component: str, upstream: Sequence[str]) -> None:
+    pipes: List[Any] = [nlp.get_pipe(name) for name in upstream]
+    heard = [id(x) for pipe in pipes for x in pipe.listener_map[component]]
+    model: Any = getattr(nlp.get_pipe(component), "model", None)
+    for node in model.walk() if isinstance(model, Model) else ():
+        if hasattr(node, "upstream_name") and id(node) not in heard:
+            raise ValueError(
+                f"{component!r} listens to a shared tok2vec or transformer, which is "
+                f"not in [nlp] pipeline {nlp.component_names}: add it before "
+                f"{component!r}, with source = ${{paths.base}}. Or give {component!r} "
+                f"its own copy: {_own_copy(nlp, component)}"
+            )
+
+
+def _own_copy(nlp: Language, component: str) -> str:
+    paths = json.dumps(listener_paths(nlp, component))
+    return f"replace_listeners = {paths} in [components.{component}]"
+
+
+def _remedy(nlp: Language, component: str, tok2vec: str) -> str:
     return (
-        f'Either give {component!r} its own copy (replace_listeners = ["model.'
-        f'tok2vec"] in [components.{component}]) and freeze {tok2vec!r} with those '
-        f"that listen to it, or freeze {tok2vec!r} and list it in [training] "
-        "annotating_components"
+        f"Either give {component!r} its own copy ({_own_copy(nlp, component)}) and "
+        f"freeze {tok2vec!r} with those that listen to it, or freeze {tok2vec!r} and "
+        "list it in [training] annotating_components"
     )
 
 

@@ -4,7 +4,10 @@ import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Tuple
+
+from spacy.util import import_file
 
 from .cache import SilverCache
 from .silver import SHARD_SIZE, annotate_batch, text_digest
@@ -21,6 +24,7 @@ def fill_cache(
     component: str,
     n_process: int,
     batch_size: int = BATCH_SIZE,
+    code: Optional[Path] = None,
     on_progress: Callable[[int], object] = lambda n_texts: None,
 ) -> None:
     """Label the texts whose shards are not in the cache yet.
@@ -31,13 +35,14 @@ def fill_cache(
     component (str): The name of its entity recogniser.
     n_process (int): How many processes label, a shard at a time.
     batch_size (int): Number of texts that go through the pipes at once.
+    code (Optional[Path]): A Python file that the teacher needs.
     on_progress (Callable[[int], object]): Called with the size of each shard done.
     """
     pool = ProcessPoolExecutor(
         n_process,
         mp_context=get_context("spawn"),
         initializer=_load,
-        initargs=(source, component),
+        initargs=(source, component, code),
     )
     try:
         missing = _missing(texts, cache, on_progress)
@@ -71,10 +76,12 @@ def _missing(
             on_progress(len(batch))
 
 
-def _load(source: str, component: str) -> None:
+def _load(source: str, component: str, code: Optional[Path]) -> None:
     global _teacher
     # Ctrl-C reaches all processes of a terminal: the first one stops the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code is not None:
+        import_file("python_code", code)
     _teacher = load_teacher(source, component)
 
 

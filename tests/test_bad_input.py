@@ -1,5 +1,6 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
+import re
 import shutil
 from collections import Counter
 
@@ -7,12 +8,14 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from spacy.util import load_config
 
 from spacy_rehearse import silver
+from spacy_rehearse.column import add_column
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.gold import resolve_labels
 
-from .util import NER, SHARED, make_docs, train_base, with_embedding
+from .util import NER, SHARED, make_docs, quick_config, train_base, with_embedding
 
 
 @pytest.fixture
@@ -249,6 +252,46 @@ def test_bad_frozen_tok2vec_that_does_not_annotate(attempt, shared_base):
     nlp.config["training"]["frozen_components"] = ["tok2vec"]
     with pytest.raises(ValueError, match="add it to.*annotating_components"):
         attempt(nlp, teacher=str(shared_base))
+
+
+def test_bad_listener_without_its_tok2vec(attempt, shared_base):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner", source=spacy.load(shared_base))
+    match = r"listens to a shared tok2vec.*\[.rehearsal., .ner.\].*" + (
+        r'replace_listeners = \["model.tok2vec"\] in \[components.ner\]'
+    )
+    with pytest.raises(ValueError, match=match):
+        attempt(nlp, teacher=str(shared_base))
+
+
+def test_bad_replace_listeners_that_would_take_a_column_out_of_the_config(
+    attempt, shared_base, tmp_path
+):
+    nlp = spacy.load(shared_base)
+    nlp.get_pipe("ner").add_label("THING")
+    add_column(nlp, "ner", ("THING",), width=8, depth=1, hidden=4)
+    nlp.to_disk(tmp_path / "grown")
+    right = "model.tok2vec.*.inputs.*.base"
+    nlp = spacy.load(tmp_path / "grown")
+    nlp.replace_listeners("tok2vec", "ner", [right])
+    attempt(nlp, teacher=str(tmp_path / "grown"), annotates=True)
+    nlp = spacy.load(tmp_path / "grown")
+    nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    match = "has a column, and replace_listeners.*" + re.escape(repr([right]))
+    with pytest.raises(ValueError, match=match):
+        attempt(nlp, teacher=str(tmp_path / "grown"))
+
+
+def test_bad_recogniser_that_is_disabled(base, corpus, tmp_path):
+    nlp = spacy.load(base)
+    nlp.add_pipe("sentencizer")
+    for name in ("ner", "sentencizer"):
+        nlp.disable_pipe(name)
+    nlp.to_disk(tmp_path / "base")
+    path = quick_config(tmp_path / "base", corpus, tmp_path / "config.cfg")
+    assert load_config(path)["nlp"]["disabled"] == ["sentencizer"]
+    with pytest.raises(ValueError, match=r"\['ner'\] can't learn.*\[nlp\] disabled"):
+        first_update(nlp, base, corpus)
 
 
 def first_update(nlp, base, corpus):

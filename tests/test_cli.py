@@ -8,20 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import spacy
 import srsly
+from catalogue import _remove
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
+from spacy.util import import_file, registry
 from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.init_config import make_config
+from spacy_rehearse.recipe import shortest_text
 
-from .util import hear_ctrl_c, make_docs, write_pool
+from .util import hear_ctrl_c, make_docs, quick_config, write_pool
 
 
 @pytest.fixture
@@ -406,3 +410,45 @@ def test_cli_refuses_options_without_effect(spacy_cli, base, corpus, workdir):
         (workdir / "in.jsonl").write_text("{}")
         done = spacy_cli(*args)
         assert done.exit_code == 1 and words in done.stdout
+
+
+def test_cli_imports_code_that_a_pipeline_needs(spacy_cli, base, corpus, workdir):
+    component = "test_cli_own"
+    Path("own.py").write_text(
+        "from spacy.language import Language\n"
+        f"@Language.component({component!r})\n"
+        "def own(doc):\n    return doc\n"
+    )
+    import_file("own", "own.py")
+    nlp = spacy.load(base)
+    nlp.add_pipe(component)
+    nlp.to_disk("base")
+    _remove((*registry.factories.namespace, component))
+    silver = ("annotate", "base", corpus / "pool.jsonl", "silver.spacy")
+    done = spacy_cli(*silver)
+    assert done.exit_code == 1 and component in done.stdout + done.stderr
+    code = ("--code", "own.py")
+    assert spacy_cli(*silver, *code, "--n-process", 2).exit_code == 0
+    paths = [("--" + x, corpus / f"{x}.spacy") for x in ("train", "dev")]
+    config = ("init-config", "c.cfg", "--base", "base", *paths[0], *paths[1])
+    config += ("--pool", corpus / "pool.jsonl", *code)
+    assert spacy_cli(*config).exit_code == 0
+    for command in rehearse_cli.registered_commands:
+        assert "--code" in spacy_cli(command.name, "--help").stdout
+
+
+def test_cli_check_says_that_the_component_goes_by_another_name(
+    spacy_cli, base, corpus, workdir
+):
+    config = Config().from_disk(quick_config(base, corpus, "c.cfg"))
+    config["components"]["mine"] = config["components"].pop("rehearsal")
+    config["nlp"]["pipeline"] = ["mine", "ner"]
+    config.to_disk("c.cfg")
+    done = spacy_cli("check", "c.cfg")
+    assert done.exit_code == 1
+    assert "is called 'mine'" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("lang, shortest", [("en", 20), ("zh", 7), ("ja", 7)])
+def test_cli_short_texts_depend_on_the_language(lang, shortest):
+    assert shortest_text(lang) == shortest

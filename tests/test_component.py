@@ -3,6 +3,7 @@ import warnings
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from spacy_rehearse import rehearse
@@ -298,6 +299,29 @@ def test_component_old_labels_are_scored_where_dev_has_them(base, corpus):
     scores = nlp.evaluate(examples)
     assert scores["rehearsal_old_f"] < 0.2 and scores["rehearsal_bwt"] < -0.8
     assert scores["rehearsal_retention"] < 0.2
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_component_scores_the_recogniser_alone_where_another_pipe_sets_entities(
+    base, corpus, is_named
+):
+    nlp, _ = initialized(base, corpus)
+    if is_named:  # by its factory, as a pipe that assigns doc.ents
+        ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
+        ruler.add_patterns([{"label": "GADGET", "pattern": [{"IS_ALPHA": True}]}])
+    else:
+        nlp.add_pipe("test_no_entities")
+    docs = make_docs(nlp, 20, ("PERSON", "ORG", "GADGET"), seed=3)
+    scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
+    assert scores["ents_f"] < 0.9
+    assert scores["rehearsal_new_f"] == 0.0 and scores["rehearsal_old_f"] == 1.0
+    assert scores["rehearsal_bwt"] == 0.0 and scores["rehearsal_retention"] == 1.0
+
+
+@Language.component("test_no_entities")
+def no_entities(doc):
+    doc.ents = []
+    return doc
 
 
 def test_component_leaves_docs_alone(base, corpus):

@@ -9,8 +9,10 @@ import srsly
 from spacy.cli.train import train
 from spacy.util import load_config
 
+from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.export import plain_config
 
+from .test_component import initialized
 from .util import quick_config
 
 # As if spacy-rehearse were not installed: no import, and none of its entry points.
@@ -156,6 +158,26 @@ def test_export_keeps_the_live_pipeline_in_training(base, corpus):
     assert plain.meta["version"] == "2.0.0" and nlp.meta["version"] == "1.2.3"
     nlp.update(examples[:4], sgd=False)
     assert "rehearsal" in nlp.config["components"]
+
+
+def test_export_hands_the_plain_pipeline_to_a_callback_of_the_users(base, corpus):
+    def also(nlp):
+        seen.append(nlp.pipe_names)
+        nlp.meta["author"] = "me"
+        return nlp
+
+    seen = []
+    nlp, _ = initialized(base, corpus)
+    assert create_export_v1(also=also)(nlp).meta["author"] == "me"
+    assert seen == [["ner"]] and nlp.meta["author"] != "me"
+
+
+def test_export_keeps_what_else_the_base_requires(base, corpus, tmp_path):
+    nlp = spacy.load(base)
+    nlp.meta["requirements"] = ["spacy>=3.8,<3.9", "spacy-foo>=1", "jieba"]
+    nlp.to_disk(tmp_path / "base")
+    nlp, _ = initialized(tmp_path / "base", corpus)
+    assert create_export_v1()(nlp).meta["requirements"] == ["spacy-foo>=1", "jieba"]
 
 
 def test_export_without_the_component_says_so(base):

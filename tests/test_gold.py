@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import count, cycle, islice
 
 import pytest
 import spacy
@@ -10,6 +11,7 @@ from spacy_rehearse.gold import (
     mend_entities,
     read_gold,
     resolve_labels,
+    until_repeated,
     warn_of_dev,
 )
 
@@ -104,3 +106,11 @@ def test_gold_dev_without_the_new_label_is_warned_of(tmp_path, recwarn, reader, 
     assert len(recwarn) == n
     for warning in recwarn:
         assert "marks none of the labels of the gold (GADGET)" in str(warning.message)
+
+
+def test_gold_of_an_endless_corpus_is_read_once():
+    texts = [example([f"a{i}", "b"]) for i in range(150)]
+    assert list(until_repeated(cycle(texts))) == texts
+    assert list(until_repeated(iter(texts))) == texts
+    endless = (example([f"a{i}"]) for i in count())
+    assert len(list(islice(until_repeated(endless), 300))) == 300

@@ -76,6 +76,23 @@ def test_margin_is_gone_from_what_is_saved_in_the_middle_of_an_update(base, corp
     numpy.testing.assert_array_equal(scores(saved), before)
 
 
+def test_margin_is_gone_from_what_is_saved_without_the_export(
+    base, corpus, tmp_path, capfd
+):
+    nlp, examples = with_margin(base, corpus, 2.0)
+    before = scores(nlp)
+    nlp.update(examples[:4], sgd=False)
+    capfd.readouterr()
+    nlp.to_disk(tmp_path / "saved")
+    assert "needs spacy-rehearse to be loaded" in " ".join(
+        capfd.readouterr().err.split()
+    )
+    numpy.testing.assert_array_equal(scores(spacy.load(tmp_path / "saved")), before)
+    nlp.update(examples[:4], sgd=False)
+    plain = spacy.load(tmp_path / "saved").from_bytes(nlp.to_bytes())
+    numpy.testing.assert_array_equal(scores(plain), before)
+
+
 @pytest.mark.slow
 def test_margin_finds_more_of_the_new_label(base, corpus):
     docs = make_docs(spacy.blank("en"), 100, ("GADGET",), seed=9)

@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 from spacy.cli._util import Arg, Opt
+from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
@@ -14,10 +15,11 @@ from ..cache import SilverCache, clear, write_whole
 from ..corpus import RawTextT, create_raw_text_v1
 from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
-from ..recipe import LONGEST_TEXT, SHORTEST_TEXT
+from ..recipe import LONGEST_TEXT, SHORTEST_TEXT, shortest_text
 from ..silver import annotate
 from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require, require_free
 
 
@@ -47,10 +49,11 @@ def annotate_cli(
     clear_cache: Optional[Path] = Opt(
         None, "--clear", help="Empty this silver cache, and do nothing else"
     ),
-    min_length: int = Opt(
-        SHORTEST_TEXT,
+    min_length: Optional[int] = Opt(
+        None,
         "--min-length",
         help="Leave out texts with fewer characters. As in the config, or `spacy train` labels the pool again",
+        show_default=f"{SHORTEST_TEXT}, or fewer in Chinese, Japanese, Thai, as in init-config",
     ),
     max_length: int = Opt(
         LONGEST_TEXT, "--max-length", help="Cut texts with more characters; 0 for none"
@@ -58,6 +61,7 @@ def annotate_cli(
     skip_invalid: bool = Opt(
         False, "--skip-invalid", help="Skip lines of the pool that can't be read"
     ),
+    code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """
@@ -86,12 +90,16 @@ def annotate_cli(
     require(pool, "POOL")
     require_free(output_file, force)
     with fail_on(ValueError, OSError):
-        read = create_raw_text_v1(
-            pool,
-            min_length=min_length,
-            max_length=max_length,
-            skip_invalid=skip_invalid,
-        )
+
+        def read(nlp: Language) -> Iterator[str]:
+            shortest = shortest_text(nlp.lang) if min_length is None else min_length
+            return create_raw_text_v1(
+                pool,
+                min_length=shortest,
+                max_length=max_length,
+                skip_invalid=skip_invalid,
+            )(nlp)
+
         try:
             if n_process < 1 or batch_size < 1:
                 raise ValueError(
@@ -105,6 +113,7 @@ def annotate_cli(
                 cache=cache,
                 n_process=n_process,
                 batch_size=batch_size,
+                code=code,
             )
         except KeyboardInterrupt:
             msg.fail(
@@ -126,6 +135,7 @@ def annotate_pool(
     cache: Path,
     n_process: int = 1,
     batch_size: int = BATCH_SIZE,
+    code: Optional[Path] = None,
 ) -> Tuple[DocBin, int]:
     """Label the texts of a pool.
 
@@ -135,6 +145,7 @@ def annotate_pool(
     cache (Path): Folder of the silver cache.
     n_process (int): How many processes label.
     batch_size (int): Number of texts that go through the pipes at once.
+    code (Optional[Path]): A Python file that the processes need.
     RETURNS (Tuple[DocBin, int]): The labelled texts, and how many of them were not in
         the cache.
     """
@@ -153,6 +164,7 @@ def annotate_pool(
                 component=component,
                 n_process=n_process,
                 batch_size=batch_size,
+                code=code,
                 on_progress=bar.update,
             )
         shards = list(

@@ -27,6 +27,7 @@ from ..labelling import count_texts
 from ..methods import path_of
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require
 from ._texts import show_progress
 
@@ -51,6 +52,7 @@ def check_cli(
         help="List the gold spans that the teacher calls otherwise",
     ),
     as_json: bool = Opt(False, "--json", "-J", help="Print what was found as JSON"),
+    code: Optional[Path] = CODE,
     strict: bool = Opt(False, "--strict", help="Exit with 1 if there is any advice"),
 ):
     """
@@ -131,7 +133,14 @@ def check_config(config: Config) -> Teacher:
 
 
 def _check_settings(config: Config) -> None:
-    if "rehearsal" not in config.get("components", {}):
+    components = config.get("components", {})
+    named = [n for n, x in components.items() if x.get("factory") == "rehearsal"]
+    if named and "rehearsal" not in named:
+        raise ValueError(
+            f"the rehearsal component is called {named[0]!r}. `spacy train` takes any "
+            "name, but here, and in `compare`, it has to be 'rehearsal'"
+        )
+    if not named:
         raise ValueError(
             "the config has no rehearsal component: write one with `python -m spacy "
             "rehearse init-config`"
@@ -166,6 +175,7 @@ def _check_settings(config: Config) -> None:
     checks.check_memory(settings["memory"])
     frozen = config["training"]["frozen_components"]
     checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
+    checks.check_enabled(nlp, rehearsal.component)
 
 
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
-from spacy.cli._util import Arg, Opt, parse_config_overrides, string_to_list
+from spacy.cli._util import (
+    Arg,
+    Opt,
+    import_code,
+    parse_config_overrides,
+    string_to_list,
+)
 from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import Config
@@ -28,6 +34,7 @@ from ..report.page import render
 from ..results import ResultsT, as_markdown, as_table
 from ..scorer import mean
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require, require_free
 from .check import check_config
 
@@ -59,6 +66,7 @@ def compare_cli(
     ),
     workers: int = Opt(1, "--workers", "-w", help="Runs at a time, a core each"),
     as_json: bool = Opt(False, "--json", "-J", help="Print the results as JSON"),
+    code: Optional[Path] = CODE,
     force: bool = Opt(
         False, "--force", "-F", help="Replace runs of other settings or data"
     ),
@@ -105,7 +113,7 @@ def compare_cli(
         msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
     if todo:
         tell(f"Runs to train: {len(todo)}. What each says: {output / 'runs'}/*.log")
-    failed = _do_all(todo, workers)
+    failed = _do_all(todo, workers, code)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
         msg.fail("No run came to its end", exits=1)
@@ -148,7 +156,7 @@ def _read_seeds(seeds: str) -> List[int]:
     return [int(number) for number in numbers]
 
 
-def _do_all(runs: List[Run], workers: int) -> List[str]:
+def _do_all(runs: List[Run], workers: int, code: Optional[Path]) -> List[str]:
     """Do the runs, each in a process of its own.
 
     RETURNS (List[str]): The names of those that failed.
@@ -156,7 +164,12 @@ def _do_all(runs: List[Run], workers: int) -> List[str]:
     failed: List[str] = []
     if not runs:
         return failed
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=import_code,
+        initargs=(code,),
+    )
     with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
         try:
             names = {pool.submit(_work, run): run for run in runs}

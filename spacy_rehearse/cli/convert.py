@@ -12,6 +12,7 @@ from ..cache import write_whole
 from ..convert import convert, split_off
 from ..teacher import load_pipeline
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
 
 MOST_LISTED = 20
@@ -54,6 +55,7 @@ def convert_cli(
         "--labels",
         help="Comma-separated labels to keep, if the file marks more than are to be learnt. By default all",
     ),
+    code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """

@@ -25,6 +25,7 @@ from ..report.forgetting import (
 )
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
 from ._texts import read_texts, show_progress
 
@@ -77,6 +78,7 @@ def evaluate_cli(
         help="Exit with 1 if there are more entities of new labels in 1,000 words of the pool",
     ),
     as_json_: bool = Opt(False, "--json", "-J", help="Print the figures as JSON"),
+    code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output files"),
 ):
     """

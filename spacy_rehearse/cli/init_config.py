@@ -18,6 +18,7 @@ from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
 from . import rehearse_cli
+from ._code import CODE
 from ._comments import with_comments
 from ._fail import fail_on, require, require_different, require_free
 
@@ -81,6 +82,7 @@ def init_config_cli(
     skip_invalid: bool = Opt(
         False, "--skip-invalid", help="Skip lines of the pool that can't be read"
     ),
+    code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
     """

@@ -20,6 +20,7 @@ from ..report.page import render
 from ..scorer import harmonic_mean
 from ..teacher import load_pipeline
 from . import rehearse_cli
+from ._code import CODE
 from ._fail import fail_on, require, require_free
 from ._texts import read_texts
 
@@ -68,6 +69,7 @@ def interpolate_cli(
         "ner", "--component", "-c", help="Name of the recogniser that learnt"
     ),
     as_json: bool = Opt(False, "--json", "-J", help="Print the sweep as JSON"),
+    code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output"),
 ):
     """
