@@ -139,8 +139,9 @@ def plain_performance(
 ) -> Dict[str, Any]:
     """Leave out scores that were not measured, or that would mislead.
 
-    spaCy writes 0.0 for a score that a dev set can't give, e.g. tag_acc. And where dev
-    marks only new labels, every right old entity counts as an error in ents_f.
+    spaCy writes 0.0 for a score that a dev set can't give, e.g. tag_acc: the base's own
+    figure stands there, if the pipe is frozen. And where dev marks only new labels,
+    every right old entity counts as an error in ents_f.
 
     performance (Mapping[str, Any]): What spaCy put into the meta.
     nlp (Language): The pipeline.
@@ -148,24 +149,32 @@ def plain_performance(
     scores (Mapping[str, Optional[float]]): The last rehearsal scores.
     RETURNS (Dict[str, Any]): What may be shipped.
     """
-    target = session.teacher.component
-    foreign = {
-        key
-        for name in nlp.component_names
-        if name != target
-        for key in default_score_weights(nlp, name)
+    target, ours = session.teacher.component, nlp.component_names
+    own = set(default_score_weights(nlp, target))
+    whose = {
+        key: name for name in ours for key in {*default_score_weights(nlp, name)} - own
     }
-    foreign -= set(default_score_weights(nlp, target))
     partial = scores.get("rehearsal_old_f") is None
-    ours = nlp.component_names
-    return {
+    kept = {
         key: value
         for key, value in performance.items()
-        if not (key in foreign and not value)
+        if not (key in whose and not _has_figure(value))
         and not (key.endswith("_loss") and key[: -len("_loss")] not in ours)
         and not (partial and key.startswith("ents_"))
         and not (key in SCORE_WEIGHTS and scores.get(key) is None)
     }
+    before = session.teacher.nlp.meta.get("performance", {})
+    for key, value in before.items():
+        if whose.get(key) in session.frozen:
+            kept.setdefault(key, value)
+    return kept
+
+
+def _has_figure(value: Any) -> bool:
+    """RETURNS (bool): Whether a score, or one of those by type, is not 0."""
+    if isinstance(value, dict):
+        return any(map(_has_figure, value.values()))
+    return bool(value)
 
 
 def warn_if_nothing_learnt(pipe: Any) -> None:

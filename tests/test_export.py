@@ -7,6 +7,7 @@ import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
+from spacy.training import Example
 from spacy.util import load_config
 
 from spacy_rehearse.callbacks import create_export_v1
@@ -189,8 +190,17 @@ def test_export_without_the_component_says_so(base):
 
 @pytest.mark.slow
 def test_export_drops_scores_that_spacy_fills_in(shared_base, corpus, workdir):
-    config = quick_config(shared_base, corpus, "c.cfg", training__max_steps=20)
+    nlp = spacy.load(shared_base)
+    cats = nlp.add_pipe("textcat")
+    for label in ("X", "Y"):
+        cats.add_label(label)
+    doc = nlp.make_doc("a")
+    cats.initialize(lambda: [Example(doc, doc)])
+    nlp.meta["performance"] = {"tag_acc": 0.9, "ents_f": 0.8}
+    nlp.to_disk("base")
+    config = quick_config("base", corpus, "c.cfg", training__max_steps=20)
     train(config, "out")
     performance = srsly.read_json("out/model-last/meta.json")["performance"]
-    assert "tag_acc" not in performance
+    assert performance["tag_acc"] == 0.9  # the tagger is the base's
+    assert "ents_f" not in performance and "cats_f_per_type" not in performance
     assert "rehearsal_retention" in performance
