@@ -180,7 +180,7 @@ def check_enabled(nlp: Language, component: str) -> None:
     if idle := [name for name in needed if name in nlp.disabled]:
         raise ValueError(
             f"{idle} can't learn: it stands in [nlp] disabled {nlp.disabled}. Take it "
-            "out; nlp.disable_pipe(name) brings it back to the saved pipeline"
+            "out, and disable it again in what is saved (nlp.disable_pipe)"
         )
 
 

@@ -23,7 +23,7 @@ from thinc.api import Config, Model
 
 from .distillation import action_names
 from .freeze import MovableT, all_of
-from .listeners import has_transformer, listener_paths, upstream_of
+from .listeners import has_transformer, own_copy, upstream_of
 from .margin import label_of
 from .teacher import Teacher
 
@@ -85,12 +85,11 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
             "was initialized before. Load the base anew"
         )
     if ours < theirs:  # spaCy puts the tok2vec's config in place of the whole column's
-        paths = listener_paths(teacher.nlp, component)
         raise ValueError(
-            f"{component!r} of the base has a column, and replace_listeners in "
-            f"[components.{component}] would take it out of the config, but not out of "
-            "the model: what is saved could not be loaded. Take replace_listeners out, "
-            f"or set it to {paths}, where the column listens. `init-config` does that"
+            f"{component!r} of the base has a column, and replace_listeners takes it "
+            "out of the config, but not out of the model: what is saved could not be "
+            "loaded. Take replace_listeners out, or name the place where the column "
+            f"listens: {own_copy(teacher.nlp, component)}. `init-config` does that"
         )
 
 

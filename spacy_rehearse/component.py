@@ -148,7 +148,7 @@ class Rehearsal(Pipe):
         self.n_updates = 0
         self.best_labels: List[LabelScore] = []  # at the best checkpoint
         self.unsaved_score = False
-        self._compared = self._warned = False
+        self._compared = self._warned = self._told_of_saving = False
         self._bias: Any = None  # of scores, without and with the margin
         self._renamed: List[Tuple[Example, Doc, Doc]] = []  # and what they were
         self._losses: Optional[Dict[str, float]] = None
@@ -406,9 +406,10 @@ class Rehearsal(Pipe):
     def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
         """Save the settings. Neither teacher nor pool is saved."""
         self.settle()
-        if self.session is not None:
+        if self.session is not None and not self._told_of_saving:
+            self._told_of_saving = True  # and not again at each checkpoint
             tell(
-                f"What is saved in {path} holds the rehearsal component, and needs "
+                "What is saved holds the rehearsal component, and needs "
                 "spacy-rehearse to be loaded. For an ordinary pipeline, set [training."
                 'before_to_disk] @callbacks = "spacy-rehearse.export.v1" (its `also` '
                 "takes a callback of yours)"

@@ -117,10 +117,8 @@ def warn_of_dev(config: Mapping[str, Any], labels: Iterable[str]) -> None:
     if path is None or _block(config, "dev_corpus").get("@readers") != CORPUS:
         return  # nobody knows what another reader makes of it
     marked = Counter(ent.label_ for doc in read_docs(path, Vocab()) for ent in doc.ents)
-    try:
-        check_dev(path, marked, labels)
-    except ValueError as e:
-        warnings.warn(str(e), stacklevel=2)
+    if problem := _why_dev_fails(path, marked, labels):
+        warnings.warn(problem, stacklevel=2)
 
 
 def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:
@@ -130,11 +128,17 @@ def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:
     marked (Counter): Its number of entities by label.
     labels (Iterable[str]): The labels that are to be learnt.
     """
-    if not any(marked[label] for label in labels):
-        raise ValueError(
-            f"{path} marks none of the labels of the gold ({', '.join(labels)}), but "
-            f"{', '.join(marked) or 'nothing'}: no checkpoint could be chosen by it"
-        )
+    if problem := _why_dev_fails(path, marked, labels):
+        raise ValueError(problem)
+
+
+def _why_dev_fails(path: Path, marked: Counter, labels: Iterable[str]) -> str:
+    if any(marked[label] for label in labels):
+        return ""
+    return (
+        f"{path} marks none of the labels of the gold ({', '.join(labels)}), but "
+        f"{', '.join(marked) or 'nothing'}: no checkpoint could be chosen by it"
+    )
 
 
 def read_gold(get_examples: GetExamplesT, nlp: Language) -> Gold:

@@ -122,18 +122,21 @@ def _check_heard(nlp: Language, component: str, upstream: Sequence[str]) -> None
                 f"{component!r} listens to a shared tok2vec or transformer, which is "
                 f"not in [nlp] pipeline {nlp.component_names}: add it before "
                 f"{component!r}, with source = ${{paths.base}}. Or give {component!r} "
-                f"its own copy: {_own_copy(nlp, component)}"
+                f"its own copy: {own_copy(nlp, component)}"
             )
 
 
-def _own_copy(nlp: Language, component: str) -> str:
+def own_copy(nlp: Language, component: str) -> str:
+    """RETURNS (str): The setting by which a component gets its own copy of the shared
+    embeddings, and where it belongs.
+    """
     paths = json.dumps(listener_paths(nlp, component))
     return f"replace_listeners = {paths} in [components.{component}]"
 
 
 def _remedy(nlp: Language, component: str, tok2vec: str) -> str:
     return (
-        f"Either give {component!r} its own copy ({_own_copy(nlp, component)}) and "
+        f"Either give {component!r} its own copy ({own_copy(nlp, component)}) and "
         f"freeze {tok2vec!r} with those that listen to it, or freeze {tok2vec!r} and "
         "list it in [training] annotating_components"
     )

@@ -176,11 +176,7 @@ def method_config(config: Config, method: str) -> Config:
     if method not in METHODS:
         raise ValueError(f"no method {method!r}: there are {', '.join(METHODS)}")
     told = config.interpolate()
-    if "rehearsal" not in told.get("components", {}):
-        raise ValueError(
-            "the config has no rehearsal component: write one with `python -m spacy "
-            "rehearse init-config`"
-        )
+    check_has_rehearsal(told)
     if method == REHEARSAL:
         return copy.deepcopy(config)
     how, given = METHODS[method], _initialize(told)
@@ -214,6 +210,26 @@ def method_config(config: Config, method: str) -> Config:
     for change in how.changes:
         change(made)
     return made
+
+
+def check_has_rehearsal(config: Config) -> None:
+    """Raise a ValueError if there is no rehearsal component, or by another name.
+
+    config (Config): A config, interpolated.
+    """
+    components = config.get("components", {})
+    if "rehearsal" in components:
+        return
+    for name, block in components.items():
+        if block.get("factory") == "rehearsal":
+            raise ValueError(
+                f"the rehearsal component is called {name!r}. `spacy train` takes any "
+                "name, but `check` and `compare` look for 'rehearsal'"
+            )
+    raise ValueError(
+        "the config has no rehearsal component: write one with `python -m spacy "
+        "rehearse init-config`"
+    )
 
 
 def path_of(config: Config, name: str) -> Path:

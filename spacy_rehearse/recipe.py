@@ -20,8 +20,8 @@ from spacy.tokens import Doc
 RATIO = 1.0
 # Characters of a text of the pool: a shorter one is no sentence, a longer one is cut.
 SHORTEST_TEXT, LONGEST_TEXT = 20, 2000
-SHORTEST_UNSPACED = 7  # a character of these says as much as three of others
-UNSPACED = {"zh", "ja", "ko", "th", "lo", "my", "km"}
+SHORTEST_DENSE = 7  # where a character says as much as three of others
+DENSE = {"zh", "ja", "ko", "th", "lo", "my", "km"}
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
 # Where fewer gold texts than SPARSE have an entity, so many others are kept for each.
@@ -92,7 +92,7 @@ def measure_gold(docs: Sequence[Doc]) -> GoldSize:
 
 def shortest_text(lang: Optional[str]) -> int:
     """RETURNS (int): Characters of the shortest text of a pool in a language."""
-    return SHORTEST_UNSPACED if lang in UNSPACED else SHORTEST_TEXT
+    return SHORTEST_DENSE if lang in DENSE else SHORTEST_TEXT
 
 
 def must_step_back(hidden: float, corrected: Collection[str]) -> bool:

@@ -1,5 +1,6 @@
 """Each mistake has its own error: early, naming the value and what to change."""
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -277,7 +278,9 @@ def test_bad_replace_listeners_that_would_take_a_column_out_of_the_config(
     attempt(nlp, teacher=str(tmp_path / "grown"), annotates=True)
     nlp = spacy.load(tmp_path / "grown")
     nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
-    match = "has a column, and replace_listeners.*" + re.escape(repr([right]))
+    match = "has a column, and replace_listeners.*" + re.escape(
+        f"replace_listeners = {json.dumps([right])}"
+    )
     with pytest.raises(ValueError, match=match):
         attempt(nlp, teacher=str(tmp_path / "grown"))
 

@@ -437,14 +437,17 @@ def test_cli_imports_code_that_a_pipeline_needs(spacy_cli, base, corpus, workdir
         assert "--code" in spacy_cli(command.name, "--help").stdout
 
 
-def test_cli_check_says_that_the_component_goes_by_another_name(
-    spacy_cli, base, corpus, workdir
+@pytest.mark.parametrize("command", [["check"], ["compare", "--output", "out"]])
+def test_cli_says_that_the_component_goes_by_another_name(
+    spacy_cli, base, corpus, workdir, command
 ):
     config = Config().from_disk(quick_config(base, corpus, "c.cfg"))
     config["components"]["mine"] = config["components"].pop("rehearsal")
     config["nlp"]["pipeline"] = ["mine", "ner"]
+    settings = config["initialize"]["components"]
+    settings["mine"] = settings.pop("rehearsal")
     config.to_disk("c.cfg")
-    done = spacy_cli("check", "c.cfg")
+    done = spacy_cli(*command, "c.cfg")
     assert done.exit_code == 1
     assert "is called 'mine'" in " ".join((done.stdout + done.stderr).split())
 

@@ -142,7 +142,8 @@ def test_readme_links_lead_somewhere(name):
 
 @pytest.mark.slow
 def test_readme_config_trains(base, project):
-    check_config(blocks("ini", CONFIG)[0], base, project)
+    meta = check_config(blocks("ini", CONFIG)[0], base, project)
+    assert meta["pipeline"] == ["ner"] and "GADGET" in meta["labels"]["ner"]
 
 
 @pytest.mark.slow
@@ -155,7 +156,9 @@ def test_readme_config_for_a_shared_tok2vec_trains(shared_base, project):
         for name in ("tok2vec", "tagger")
     )
     main = main.replace("[initialize]\n", f"{sourced}\n[initialize]\n")
-    check_config(main.replace("[training]\n", shared), shared_base, project)
+    meta = check_config(main.replace("[training]\n", shared), shared_base, project)
+    assert meta["pipeline"] == ["tok2vec", "tagger", "ner"]
+    assert "GADGET" in meta["labels"]["ner"]
 
 
 @pytest.mark.slow
@@ -165,10 +168,12 @@ def test_readme_config_with_l2sp_trains(base, project):
     in_place = re.sub(r"\[.*\.column\]\n(\w+ = \w+\n)+", "", main)
     in_place = in_place.replace("heldout = 0.1\n", "heldout = 0.1\ncolumn = null\n")
     assert "column]" not in in_place and "\ncolumn = null" in in_place
-    check_config(in_place, base, project)
+    meta = check_config(in_place, base, project)
+    assert meta["spacy_rehearse"]["settings"]["column"] is None
 
 
 def check_config(block, base, project):
+    """Train with a config, and return the meta of what it gives."""
     config = Config().from_str(block.replace(BASE, str(base)), interpolate=False)
     config["corpora"] = {
         name: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{name}}}"}
@@ -182,8 +187,9 @@ def check_config(block, base, project):
     filled = spacy.blank("en").config.merge(config)
     filled.to_disk("config.cfg")
     train(project / "config.cfg", project / "out")
-    scores = srsly.read_json("out/model-last/meta.json")["performance"]
-    assert "rehearsal_score" in scores
+    meta = srsly.read_json("out/model-last/meta.json")
+    assert "rehearsal_score" in meta["performance"]
+    return meta
 
 
 def test_readme_ci_runs_the_test_command():

@@ -90,16 +90,6 @@ def annotate_cli(
     require(pool, "POOL")
     require_free(output_file, force)
     with fail_on(ValueError, OSError):
-
-        def read(nlp: Language) -> Iterator[str]:
-            shortest = shortest_text(nlp.lang) if min_length is None else min_length
-            return create_raw_text_v1(
-                pool,
-                min_length=shortest,
-                max_length=max_length,
-                skip_invalid=skip_invalid,
-            )(nlp)
-
         try:
             if n_process < 1 or batch_size < 1:
                 raise ValueError(
@@ -108,7 +98,7 @@ def annotate_cli(
                 )
             doc_bin, n_new = annotate_pool(
                 base,
-                read,
+                _reader(pool, min_length, max_length, skip_invalid),
                 component=component,
                 cache=cache,
                 n_process=n_process,
@@ -125,6 +115,26 @@ def annotate_cli(
         write_whole(output_file, doc_bin.to_bytes())
     msg.good(f"Labelled {len(doc_bin)} texts, {len(doc_bin) - n_new} from the cache")
     msg.text(str(output_file))
+
+
+def _reader(
+    pool: Path, min_length: Optional[int], max_length: int, skip_invalid: bool
+) -> RawTextT:
+    """RETURNS (Callable[[Language], Iterator[str]]): The pool, with the shortest texts
+    that the language allows unless they are given.
+    """
+
+    def read(nlp: Language) -> Iterator[str]:
+        shortest = shortest_text(nlp.lang) if min_length is None else min_length
+        read_texts = create_raw_text_v1(
+            pool,
+            min_length=shortest,
+            max_length=max_length,
+            skip_invalid=skip_invalid,
+        )
+        return read_texts(nlp)
+
+    return read
 
 
 def annotate_pool(

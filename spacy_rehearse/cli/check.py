@@ -24,7 +24,7 @@ from .. import checks
 from ..diagnose import Diagnosis, advise, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
-from ..methods import path_of
+from ..methods import check_has_rehearsal, path_of
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
 from ._code import CODE
@@ -133,18 +133,7 @@ def check_config(config: Config) -> Teacher:
 
 
 def _check_settings(config: Config) -> None:
-    components = config.get("components", {})
-    named = [n for n, x in components.items() if x.get("factory") == "rehearsal"]
-    if named and "rehearsal" not in named:
-        raise ValueError(
-            f"the rehearsal component is called {named[0]!r}. `spacy train` takes any "
-            "name, but here, and in `compare`, it has to be 'rehearsal'"
-        )
-    if not named:
-        raise ValueError(
-            "the config has no rehearsal component: write one with `python -m spacy "
-            "rehearse init-config`"
-        )
+    check_has_rehearsal(config)
     if "rehearsal" not in config["nlp"]["pipeline"]:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
