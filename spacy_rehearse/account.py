@@ -122,12 +122,10 @@ def _summarise(
                 "They miss most of it: gold is scarce. In silver, what they may have "
                 f"missed is left open (lean {lean:g})"
             )
-            if session.margin:
-                lines[-1] += (
-                    f", and new labels learn with a margin ({session.margin:g})"
-                )
         elif session.expected_precision < RELIABLE:
             lines.append(_explain_silence(inputs.corrected))
+    if session.margin:
+        lines.append(f"New labels learn with a margin over O ({session.margin:g})")
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]
         lines.append(

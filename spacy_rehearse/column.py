@@ -28,10 +28,12 @@ from .margin import label_of
 from .teacher import Teacher
 
 DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None, "step_back": None}
-ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-ROWS = [5000, 500, 2500, 1000]  # of the table of each: more cost no time
+# What words are embedded by, and rows of the table of each: more cost no time. All of
+# it follows from ORTH, so that each word of a batch is embedded once. NORM does not: a
+# token may have one of its own.
+ROWS = {"LOWER": 5000, "PREFIX": 500, "SUFFIX": 2500, "SHAPE": 1000}
 WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
-PIECES = 2
+PIECES, PIECES_OF_WORDS = 2, 3
 # Names of layers in the config of a column's token vectors.
 INPUTS, COLUMN, BASE, WORDS = "inputs", "column", "base", "words"
 
@@ -155,20 +157,6 @@ def grown_config(
     RETURNS (Dict[str, Any]): The new block.
     """
     grown: Dict[str, Any] = copy.deepcopy(dict(config))
-    words = {
-        "@architectures": "spacy.MultiHashEmbed.v2",
-        "width": width,
-        "attrs": list(ATTRS),
-        "rows": list(ROWS),
-        "include_static_vectors": False,
-    }
-    mix = {
-        "@layers": "Maxout.v1",
-        "nO": width,
-        "nP": PIECES,
-        "normalize": True,
-        "dropout": 0.0,
-    }
     encode = {
         "@architectures": "spacy.MaxoutWindowEncoder.v2",
         "width": width,
@@ -179,14 +167,54 @@ def grown_config(
     # What is read goes on beside what is made of it. It is a layer that does nothing,
     # but has to be given one.
     same = {"@layers": "noop.v1", "*": {"unused": {"@layers": "list2array.v1"}}}
-    beside = _layers(
-        "concatenate.v1", same=same, new=_layers("chain.v1", mix=mix, encode=encode)
-    )
+    new = _layers("chain.v1", mix=_mix(width, PIECES), encode=encode)
+    beside = _layers("concatenate.v1", same=same, new=new)
+    words = _embedded_words(width)
     inputs = _layers("concatenate.v1", **{BASE: grown["tok2vec"], WORDS: words})
     column = {"@layers": "with_array.v1", "layer": beside, "pad": WINDOW * depth}
     grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: column})
     grown["hidden_width"] += hidden
     return grown
+
+
+def _embedded_words(width: int) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): spaCy's MultiHashEmbed, but that each word of a batch
+    is embedded once.
+    """
+    tables = {
+        attr.lower(): {
+            "@layers": "HashEmbed.v1",
+            "nO": width,
+            "nV": rows,
+            "column": column,
+            "seed": column,
+            "dropout": 0.0,
+        }
+        for column, (attr, rows) in enumerate(ROWS.items(), start=1)
+    }
+    embed = _layers("concatenate.v1", **tables)
+    by_word = {
+        "@layers": "uniqued.v1",
+        "column": 0,
+        "layer": _layers("chain.v1", embed=embed, mix=_mix(width, PIECES_OF_WORDS)),
+    }
+    return _layers(
+        "chain.v1",
+        features={"@layers": "spacy.FeatureExtractor.v1", "columns": ["ORTH", *ROWS]},
+        flat={"@layers": "list2ragged.v1"},
+        words={"@layers": "with_array.v1", "layer": by_word},
+        by_text={"@layers": "ragged2list.v1"},
+    )
+
+
+def _mix(width: int, pieces: int) -> Dict[str, Any]:
+    return {
+        "@layers": "Maxout.v1",
+        "nO": width,
+        "nP": pieces,
+        "normalize": True,
+        "dropout": 0.0,
+    }
 
 
 def _layers(combinator: str, **layers: Mapping[str, Any]) -> Dict[str, Any]:

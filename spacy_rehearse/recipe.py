@@ -45,12 +45,15 @@ FEW_ENTITIES = 500
 PULL = 10.0  # strength of L2-SP
 # Where experts miss most of the gold held out from them:
 LEAN = 6.0  # what they may have missed is no `O`
-MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
+SCARCE_MARGIN = 1.5
+# Elsewhere: names that gold lacks are found more often, and text of other kinds is
+# flooded no more.
+MARGIN = 1.0
 
 # A small column learns what the old entities have in common with the new ones, and
 # little by heart. A wide one takes more time to predict, and learns more only where it
 # can't learn by heart, as names are made up, and gold is not scarce.
-NARROW = {"width": 32, "hidden": 16}
+NARROW = {"width": 32, "hidden": 8}
 WIDE = {"width": 64, "hidden": 64}
 
 # Where most names occur once, most are new to the pipeline (renaming.py).

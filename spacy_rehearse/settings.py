@@ -15,7 +15,7 @@ class Settings(NamedTuple):
     ratio (float): Silver words per gold word.
     soft (float): Weight of distillation, 0 for none.
     margin (Optional[float]): By how much the score of `O` is raised while new labels
-        learn. None to raise it where experts miss most of the gold.
+        learn. None for what fits the gold.
     rename (Optional[float]): Share of the new labels' entities that are learnt under
         a made-up name. None for what fits the gold.
     teacher (str): Package name or path of the original pipeline.

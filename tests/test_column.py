@@ -97,6 +97,23 @@ def test_column_reads_what_the_base_sees(base):
     assert not numpy.allclose(made[0], made[1])
 
 
+def test_column_embeds_a_word_as_it_is_whatever_else_is_in_the_batch(base):
+    """In "can't", "ca" has the norm "can", elsewhere its own."""
+    nlp, movable = grown(base)
+    learn(nlp, movable)
+    texts = ["Ana can't buy Acme, Acme", "ACME and acme of Ca, ca and ca", "Acme", ""]
+    together = [doc.tolist() for doc in _words(nlp, texts)]
+    alone = [_words(nlp, [text])[0].tolist() for text in texts]
+    assert [len(doc) for doc in together] == [len(nlp.make_doc(x)) for x in texts]
+    for one, other in zip(together, alone, strict=True):
+        numpy.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def _words(nlp, texts):
+    inputs, _ = nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].layers
+    return inputs.layers[1].predict([nlp.make_doc(text) for text in texts])
+
+
 def test_column_frees_the_actions_of_a_label_that_is_corrected(base):
     nlp = spacy.load(base)
     movable = add_column(nlp, "ner", ("ORG",), **COLUMN)
