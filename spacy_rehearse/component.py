@@ -77,7 +77,7 @@ def make_rehearsal(
     margin (Optional[float]): By how much the score of `O` is raised while new labels
         learn, so that they win over it more often when it is over; scores of old labels
         are lowered by twice as much, so that they lose to new ones less often. None for
-        1.0, or 1.5 where experts miss most of the gold that is held out from them.
+        a margin where experts miss most of the gold that is held out from them.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
         learnt under a made-up name. None for half, beside a column, where most names
         occur once.

@@ -128,7 +128,7 @@ def _told(setting: Any) -> str:
 
 def _for_scarce(margin: Any) -> str:
     if margin is None:
-        return "1.5 if experts miss most of the gold held out from them, else 1.0"
+        return "1.5 if experts miss most of the gold held out from them, else 0"
     return "yours" if margin else NONE
 
 

@@ -15,7 +15,6 @@ from .recipe import (
     MARGIN,
     MOSTLY_NEW,
     RENAMED,
-    SCARCE_MARGIN,
     column_settings,
     must_step_back,
 )
@@ -25,7 +24,7 @@ from .teacher import Teacher
 
 
 def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
-    """Choose the margin, unless the user did: more where gold is scarce.
+    """Choose the margin, unless the user did: none, unless gold is scarce.
 
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
@@ -34,7 +33,7 @@ def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> floa
     """
     if how.margin is not None:
         return how.margin
-    return SCARCE_MARGIN if _is_scarce(inputs, experts) else MARGIN
+    return MARGIN if _is_scarce(inputs, experts) else 0.0
 
 
 def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:

@@ -10,7 +10,7 @@ from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.layers import output_layer
 from spacy_rehearse.margin import label_of, raise_scores
-from spacy_rehearse.recipe import LEAN, MARGIN, SCARCE_MARGIN
+from spacy_rehearse.recipe import LEAN, MARGIN
 
 from .test_component import initialized, loop
 from .util import make_docs
@@ -151,17 +151,19 @@ def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
 
 
 @pytest.mark.parametrize("misses", [True, False])
-def test_margin_is_larger_where_experts_miss_most(base, corpus, monkeypatch, misses):
+def test_margin_is_there_by_itself_only_where_experts_miss_most(
+    base, corpus, monkeypatch, misses
+):
     monkeypatch.setattr(fitting, "miss_most", lambda experts: misses)
     expert = {"n_experts": 1, "max_passes": 1, "lean": None}
     nlp, _ = initialized(base, corpus, expert=expert, column=COLUMN)
     rehearsal = nlp.get_pipe("rehearsal")
     assert rehearsal.margin is None
-    assert rehearsal.session.margin == (SCARCE_MARGIN if misses else MARGIN)
+    assert rehearsal.session.margin == (MARGIN if misses else 0.0)
     assert rehearsal.session.about["settings"]["margin"] == rehearsal.session.margin
     assert rehearsal.session.about["settings"]["expert"]["lean"] in (0.0, LEAN)
 
 
-def test_margin_without_experts_is_larger_where_there_are_few_entities(base, corpus):
+def test_margin_without_experts_is_there_where_there_are_few_entities(base, corpus):
     nlp, _ = initialized(base, corpus, expert=None, column=COLUMN)
-    assert nlp.get_pipe("rehearsal").session.margin == SCARCE_MARGIN
+    assert nlp.get_pipe("rehearsal").session.margin == MARGIN
