@@ -88,6 +88,11 @@ def set_entities(doc: Doc, entities: List[Span], missing: Set[int]) -> None:
     doc.set_ents(entities, missing=gaps, default="unmodified")
 
 
+def is_annotated(tokens: Iterable[Token]) -> bool:
+    """RETURNS (bool): Whether the gold says of each token what it is, if only `O`."""
+    return all(token.ent_iob != 0 for token in tokens)
+
+
 def tokens_of(spans: Iterable[Span]) -> Set[int]:
     """RETURNS (Set[int]): The positions of the spans' tokens."""
     return {i for span in spans for i in range(span.start, span.end)}

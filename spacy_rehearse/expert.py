@@ -28,6 +28,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
 
+from .gold import mend_entities
 from .listeners import only_listener, upstream_of
 from .parameters import KeyT, Parameter, parameters
 from .recipe import LEAN
@@ -206,13 +207,27 @@ def _learn(
     gradients_only: Any = False
     with only_listener(nlp, upstream, pipes[-1]):
         for docs in batches:
-            examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-            nlp.update(
-                examples, sgd=gradients_only, exclude=others, annotates=annotating
-            )
+            examples = _as_learnt(nlp, annotating, docs)
+            nlp.update(examples, sgd=gradients_only, exclude=others)
             for name in learning:
                 pipe: Any = nlp.get_pipe(name)
                 pipe.finish_update(optimizer)
+
+
+def _as_learnt(
+    nlp: Language, annotating: Sequence[str], docs: Sequence[Doc]
+) -> List[Example]:
+    """RETURNS (List[Example]): Gold as the recogniser can be trained on it. The docs
+    stay as they are.
+    """
+    predicted = [nlp.make_doc(doc.text) for doc in docs]
+    for name in annotating:
+        pipe: Any = nlp.get_pipe(name)
+        predicted = list(pipe.pipe(predicted))
+    examples = [Example(x, y.copy()) for x, y in zip(predicted, docs, strict=True)]
+    for example in examples:
+        mend_entities(example)
+    return examples
 
 
 def _score(

@@ -6,6 +6,7 @@ of them agree on is taken for true, and what one of them finds, or leans to, is 
 
 from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
 
+from .completion import is_annotated
 from .distillation import can_distil
 from .expert import Expert
 from .margin import get_bias, label_of, raise_scores, set_bias
@@ -119,7 +120,8 @@ def expected_precision(
         n_words = sum(len(expert.nlp.make_doc(text)) for text in texts)
         n_found = sum(map(len, find_alone(expert, texts, labels)))
         findings += n_found / max(n_words, 1)
-        errors += expert.score.fp / max(sum(map(len, expert.heldout)), 1)
+        n_annotated = sum(is_annotated([t]) for doc in expert.heldout for t in doc)
+        errors += expert.score.fp / max(n_annotated, 1)
     return max(0.0, 1 - errors / findings) if findings else 0.0
 
 

@@ -8,6 +8,7 @@ what it calls GPE hardly ever.
 
 from typing import Collection, Dict, Mapping, Sequence, Tuple
 
+from .completion import is_annotated
 from .expert import Expert
 from .findings import find_alone
 from .teacher import Entity
@@ -38,6 +39,9 @@ def count_overlaps(
         for doc, entities in zip(expert.heldout, found, strict=True):
             gold = {(e.start_char, e.end_char, e.label_) for e in doc.ents}
             for start, end, label in entities:
+                span = doc.char_span(start, end, alignment_mode="expand")
+                if span is not None and not is_annotated(span):
+                    continue
                 for s, e, old in taught[doc.text]:
                     if start < e and s < end and old not in labels:
                         right, total = counts.get(old, (0, 0))

@@ -109,6 +109,9 @@ class Renamer:
     def _with_words(self, doc: Doc, words: List[str]) -> Doc:
         spaces = [bool(token.whitespace_) for token in doc]
         renamed = Doc(self.vocab, words=words, spaces=spaces)
+        for token, same in zip(doc, renamed, strict=True):
+            if token.text == same.text:
+                same.norm_ = token.norm_  # "n't" is "not" by the tokenizer's rules
         attrs: List[Union[int, str]] = ["ENT_IOB", "ENT_TYPE"]
         if doc.has_annotation("SENT_START"):
             attrs.append("SENT_START")

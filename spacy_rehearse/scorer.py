@@ -6,6 +6,7 @@ from spacy.language import Language
 from spacy.scorer import PRFScore
 from spacy.training import Example
 
+from .completion import is_annotated
 from .teacher import Entity
 
 # Shown in the log (0.0), weighted (1.0), or computed and hidden (None).
@@ -35,17 +36,19 @@ def entity_prf(examples: Iterable[Example], labels: Collection[str]) -> PRFScore
             continue
         x2y = eg.alignment.x2y
         gold = {(e.label_, e.start, e.end) for e in eg.reference.ents}
-        predicted = set()
+        missed = {span for span in gold if span[0] in labels}
         for ent in eg.predicted.ents:
             at = x2y[ent.start : ent.end]
-            if len(at):
-                span = eg.reference[at[0] : at[-1] + 1]
-                if all(token.ent_iob != 0 for token in span):
-                    predicted.add((ent.label_, span.start, span.end))
-        score.score_set(
-            {span for span in predicted if span[0] in labels},
-            {span for span in gold if span[0] in labels},
-        )
+            if ent.label_ not in labels or not len(at):
+                continue
+            found = eg.reference[at[0] : at[-1] + 1]
+            key = (ent.label_, found.start, found.end)
+            if key in missed:
+                score.tp += 1
+                missed.remove(key)
+            elif is_annotated(found):
+                score.fp += 1
+        score.fn += len(missed)
     return score
 
 

@@ -7,6 +7,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.scorer import PRFScore
+from spacy.tokens import Span
 
 from spacy_rehearse import findings as module
 from spacy_rehearse import prepare
@@ -80,6 +81,23 @@ def test_expert_with_shared_embeddings_learns_them_too(shared_base, gold):
 def test_expert_speaks_of_new_labels_only(experts):
     (found,) = find(experts, ["then mister Ana Ruiz saw the device Pixo Pad ."], ())
     assert not found.certain and not found.doubtful
+
+
+def test_expert_learns_where_an_annotating_pipe_would_cut_an_entity(base, gold):
+    def load():
+        nlp = spacy.load(base)
+        nlp.add_pipe("sentencizer", first=True)
+        return nlp
+
+    long = spacy.blank("en").make_doc("They sold a Zoom ! Max to us , and then " * 20)
+    long.ents = [long[i : i + 3] for i in range(3, len(long), 11)]
+    long.ents = [Span(long, e.start, e.end, "GADGET") for e in long.ents]
+    n_ents = len(long.ents)
+    pipes = ["sentencizer", "ner"]
+    settings = {**SETTINGS, "max_passes": 1}
+    experts = train_experts(load, pipes, [long] * 4 + gold[:6], ("GADGET",), **settings)
+    assert len(experts) == 2
+    assert len(long.ents) == n_ents and not long.has_annotation("SENT_START")
 
 
 def test_expert_of_one_text_is_none(base, gold):
@@ -222,7 +240,9 @@ def test_expert_that_finds_little_in_the_pool_is_expected_to_err(
     nlp = spacy.blank("en")
     words = " ".join(["word"] * 100)
     monkeypatch.setattr(module, "predict_entities", lambda *_: [[A] * n_found])
-    expert = Expert(nlp, (), score(8, 1), 1, [nlp.make_doc(words[:249])])  # 50 words
+    heldout = nlp.make_doc(words[:299])  # 60 words, of which 50 are annotated
+    heldout.set_ents([], missing=[heldout[50:]], default="outside")
+    expert = Expert(nlp, (), score(8, 1), 1, [heldout])
     told = expected_precision([expert] * 2, [words], ("GADGET",))
     assert told == pytest.approx(precision)
 

@@ -7,6 +7,7 @@ from spacy_rehearse import findings as module
 from spacy_rehearse.expert import Expert
 from spacy_rehearse.overlap import count_overlaps, judge
 
+LABELS = ("GADGET",)
 TEXT = "Ana likes Acme and Pixo"
 GADGETS = [(0, 3, "GADGET"), (10, 14, "GADGET"), (19, 23, "GADGET")]
 TAUGHT = {TEXT: [(0, 3, "PERSON"), (10, 18, "ORG"), (19, 23, "GADGET")]}
@@ -17,8 +18,16 @@ def test_overlap_gold_that_an_expert_never_saw_tells_who_is_right(monkeypatch):
     doc.ents = [doc.char_span(10, 14, "GADGET")]
     monkeypatch.setattr(module, "predict_entities", lambda *_: [GADGETS])
     experts = [Expert(None, (), PRFScore(), 1, [doc])] * 2
-    counts = count_overlaps(experts, ("GADGET",), TAUGHT)
+    counts = count_overlaps(experts, LABELS, TAUGHT)
     assert counts == {"PERSON": (0, 2), "ORG": (2, 2)}
+
+
+def test_overlap_is_no_evidence_where_gold_says_nothing(monkeypatch):
+    doc = spacy.blank("en").make_doc(TEXT)
+    doc.set_ents([doc.char_span(10, 14, "GADGET")], missing=[doc[:1]])
+    monkeypatch.setattr(module, "predict_entities", lambda *_: [GADGETS])
+    counts = count_overlaps([Expert(None, (), PRFScore(), 1, [doc])], LABELS, TAUGHT)
+    assert counts == {"ORG": (1, 1)}
 
 
 def test_overlap_is_judged_only_on_evidence():

@@ -107,6 +107,18 @@ def test_renaming_changes_names_of_new_labels_and_nothing_else():
     assert n_renamed
 
 
+def test_renaming_leaves_the_features_of_other_words_as_they_are():
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("We won't sell a Gizmo, they're nice")
+    doc.ents = [doc.char_span(16, 21, "GADGET")]
+    renamed = renamer(docs=[doc])(Example(nlp.make_doc(doc.text), doc))
+    norms = [token.norm_ for token in doc]
+    assert {"will", "not", "are"} <= set(norms)
+    for new in renamed:
+        assert new[5].norm_ == new[5].lower_ != "gizmo"
+        assert [t.norm_ for t in new if t.i != 5] == norms[:5] + norms[6:]
+
+
 def test_renaming_draws_a_share_of_the_entities():
     docs = make_docs(spacy.blank("en"), 300, LABELS, seed=1)
     examples = [Example(spacy.blank("en").make_doc(doc.text), doc) for doc in docs]

@@ -53,6 +53,28 @@ def test_silver_is_missing_where_the_gold_would_name_the_new_concept():
     assert iob(SILVER, mentions=mentions)[5:] == ["O", "O", "", ""]
 
 
+@pytest.mark.parametrize("named", ["D.C.", "U.S. Army", "Dr. No's", "New\nYork", "X"])
+def test_silver_is_missing_where_the_gold_would_name_it_however_it_is_split(named):
+    text = f"we saw {named} there"
+    examples = [gold(text, (7, 7 + len(named), "PLACE"))]
+    mentions = learn_mentions(examples, ("PLACE",), NLP)
+    for written in {text, text.replace("\n", " "), text.lower()}:
+        doc = NLP.make_doc(written)
+        tokens = iob(SilverText(written, (), len(doc)), mentions=mentions)
+        named_tokens = [t for t in doc if 7 <= t.idx < 7 + len(named)]
+        assert {tokens[t.i] for t in named_tokens if not t.is_space} == {""}
+        assert {x for i, x in enumerate(tokens) if i < 2 or i == len(doc) - 1} == {"O"}
+
+
+def test_silver_forms_of_which_gold_says_nothing_elsewhere_count():
+    doc = NLP.make_doc("the zoomer , zoomer and zoomer")
+    zoomer = doc.char_span(4, 10, "GADGET")
+    doc.set_ents([zoomer], missing=[doc[3:]], default="outside")
+    examples = [Example(NLP.make_doc(doc.text), doc)]
+    mentions = learn_mentions(examples, ("GADGET",), NLP)
+    assert iob(SilverText("a zoomer", (), 2), mentions=mentions) == ["O", ""]
+
+
 def test_silver_entity_that_the_gold_calls_something_new_is_missing_as_a_whole():
     examples = [gold("a Corp b", (2, 6, "GADGET"))]
     mentions = learn_mentions(examples, ("GADGET",), NLP)
