@@ -10,17 +10,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Dict, Optional, Set
 
-import srsly
-
 MARKER = "README.txt"
 MANIFEST = "manifest.json"
 FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
 README = """Silver cache of spacy-rehearse
 ==============================
 
-Raw text of your pool, labelled by the teacher pipeline, so that a second training
-run annotates nothing again. One folder per teacher and options (its manifest.json
-says which), one DocBin per shard of texts.
+Text of your pool and of your gold, labelled by the teacher pipeline, so that a second
+training run annotates nothing again. One folder per teacher and options (its
+manifest.json says which), one DocBin per shard of texts.
 
 It holds YOUR TEXT in readable form. Keep it out of version control (the .gitignore
 beside this file does) and empty it with:
@@ -73,40 +71,34 @@ class SilverCache:
             return set(self._memory)
         return {file.name.rpartition("-")[0] for file in self.folder.glob("*.spacy")}
 
-    def put(self, key: str, data: bytes, **about: Any) -> None:
+    def put(self, key: str, data: bytes) -> None:
         """Keep a shard. Its file appears whole or not at all.
 
         key (str): Digest of its texts.
         data (bytes): Its content.
-        **about (Any): What the manifest says of it.
         """
         if self.folder is None:
             self._memory[key] = data
             return
-        _prepare(self.folder)
+        _prepare(self.folder, self.made_by)
         whole = self.folder / _file_name(key, data)
         write_whole(whole, data)
         for damaged in self.folder.glob(f"{key}-*.spacy"):
             if damaged != whole:
                 damaged.unlink(missing_ok=True)
-        self._add_to_manifest(self.folder / MANIFEST, _file_name(key, data), about)
-
-    def _add_to_manifest(self, path: Path, name: str, about: Dict[str, Any]) -> None:
-        try:
-            shards = srsly.read_json(path)["shards"]
-        except (OSError, ValueError, KeyError, TypeError):
-            shards = {}  # none yet, or damaged: nothing depends on it
-        shards = {n: a for n, a in shards.items() if (path.parent / n).exists()}
-        manifest = {**self.made_by, "shards": {**shards, name: about}}
-        write_whole(path, json.dumps(manifest, indent=2).encode("utf8"))
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, made_by: Dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     cache = folder.parent
-    for name, text in ((".gitignore", "*\n"), (MARKER, README)):
-        if not (cache / name).exists():
-            write_whole(cache / name, text.encode("utf8"))
+    files = {
+        cache / ".gitignore": "*\n",
+        cache / MARKER: README,
+        folder / MANIFEST: json.dumps(made_by, indent=2),
+    }
+    for path, text in files.items():
+        if not path.exists():
+            write_whole(path, text.encode("utf8"))
 
 
 def _require_own(cache: Path) -> None:

@@ -1,7 +1,7 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, Collection, Mapping, Optional, Sequence
 
 from spacy.language import Language
 from thinc.api import Model
@@ -11,7 +11,7 @@ from .column import DEFAULT_COLUMN
 from .expert import DEFAULT_EXPERT
 from .listeners import upstream_of
 from .parameters import parameters
-from .teacher import Teacher, check_recogniser, vectors_digest
+from .teacher import Entity, Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
 # An expert has a fold of the gold of its own.
@@ -213,11 +213,19 @@ def check_misaligned(n_misaligned: int, n_entities: int) -> None:
         )
 
 
-def check_entities(heldout_entities: List, n_texts: int) -> None:
-    """Raise a ValueError if the teacher finds nothing in the held-out texts."""
-    if not any(heldout_entities):
+def check_entities(
+    heldout: Sequence[Sequence[Entity]], labels: Collection[str]
+) -> None:
+    """Raise a ValueError if the teacher finds nothing in the held-out texts that could
+    be forgotten.
+
+    heldout (Sequence[Sequence[Entity]]): Its entities, text by text.
+    labels (Collection[str]): The labels that are to be kept. There may be none.
+    """
+    found = {label for entities in heldout for _, _, label in entities}
+    if labels and found.isdisjoint(labels):
         raise ValueError(
-            f"the teacher finds no entity in {n_texts} held-out pool texts: retention "
-            "can't be measured. Use raw text like that which the pipeline reads, and "
-            "more of it"
+            f"the teacher finds no entity of the labels to be kept, {sorted(labels)}, "
+            f"in {len(heldout)} held-out pool texts: retention can't be measured. Use "
+            "raw text like that which the pipeline reads, and more of it"
         )

@@ -142,6 +142,9 @@ class Rehearsal(Pipe):
         # No weights of its own: spaCy's loop calls finish_update only with a model.
         self.model: Model = Model("rehearsal", _pass_through)
         self.session: Optional[Session] = None
+        self._start_anew()
+
+    def _start_anew(self) -> None:
         self.counts: Counter = Counter()  # what became of the gold
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
@@ -233,7 +236,7 @@ class Rehearsal(Pipe):
             ),
         )
         self.session = prepare(self.nlp, get_examples, how)
-        self._compared, self._bias, self._renamed = False, None, []
+        self._start_anew()
         for line in self.session.summary:
             tell(line)
 

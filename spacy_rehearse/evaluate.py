@@ -56,13 +56,14 @@ def evaluate_student(
     new_f = scorer.entity_prf(examples, session.labels).fscore
     retention = scorer.agreement(kept)
     n_words = sum(item.n_words for item in session.heldout)
+    added = set(session.labels) - set(session.teacher.labels)
     taught = session.entities_in([eg.reference.text for eg in examples])
     was = _as_if(examples, taught)
     scores = {
         "rehearsal_score": scorer.harmonic_mean(new_f, retention),
         "rehearsal_new_f": new_f,
         "rehearsal_retention": retention,
-        "rehearsal_flood": scorer.flood(predicted, session.labels, n_words),
+        "rehearsal_flood": scorer.flood(predicted, added, n_words),
         **_score_old_labels(session, examples, was),
     }
     marked = {ent.label_ for eg in examples for ent in eg.reference.ents}

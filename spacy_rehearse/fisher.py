@@ -15,9 +15,10 @@ from .cache import SilverCache
 from .freeze import drop_gradients
 from .parameters import parameters
 from .regularizers import Start
-from .rehearse import learn_silver
+from .rehearse import learn_silver, silver_examples
 from .session import Session
 from .silver import SilverText, text_digest
+from .teacher import zone
 
 TextT = TypeVar("TextT")
 
@@ -94,8 +95,10 @@ def weigh(
         for start in session.starts
         for key, value in start.weights.items()
     ]
-    made_of = [*weights, *session.labels, *(item.text for item in texts)]
-    key = f"fisher-{text_digest(made_of)}"
+    with zone(nlp):
+        examples = silver_examples(nlp, session, texts)
+        taught = [f"{eg.text} {eg.get_aligned_ner()}" for eg in examples]
+    key = f"fisher-{text_digest([*weights, *session.labels, *taught])}"
     if (data := store.get(key)) is not None:
         unpack(data, session.starts)
         return
@@ -109,4 +112,4 @@ def weigh(
         )
     random.setstate(states[0])
     numpy.random.set_state(states[1])
-    store.put(key, pack(session.starts), n_texts=len(texts))
+    store.put(key, pack(session.starts))

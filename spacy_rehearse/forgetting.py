@@ -78,7 +78,8 @@ class Forgetting(NamedTuple):
         without raw text.
     kept_by_label (Dict[str, PRFScore]): The same, of each label of the base that either
         sees there.
-    flood (Optional[float]): New-label entities per 1,000 words of raw text.
+    flood (Optional[float]): Entities of labels that the base lacks, per 1,000 words of
+        raw text.
     n_texts (int): How many raw texts there were.
     n_compared (int): How many texts there were, annotated and raw.
     confusion (Counter): What the base's entities became, by (before, after).
@@ -174,7 +175,7 @@ def compare_pipelines(
             for label in (*old, *corrected)
             if len(prf := scorer.silver_prf(*raw, [label]))
         },
-        flood=scorer.flood(raw[0], new, words) if texts else None,
+        flood=scorer.flood(raw[0], {*new} - {*known}, words) if texts else None,
         n_texts=len(texts),
         n_compared=len(all_texts),
         confusion=_confusion(theirs, ours),

@@ -42,7 +42,7 @@ def split_silver(
 ) -> Split:
     """Set a random share of the silver aside, with nothing like it left in the rest.
 
-    shards (Sequence[Shard]): All the silver. Read twice, one shard at a time.
+    shards (Sequence[Shard]): All the silver. Read three times, one shard at a time.
     read (Callable[[Shard], List[SilverText]]): Reads a shard.
     share (float): The share to hold out, between 0 and 1; at most 1,000 texts.
     seed (int): The same seed and texts give the same split.

@@ -67,5 +67,5 @@ class Interleaver:
             if self._owed < self._next[0].n_words / 2:
                 break
             drawn.append(self._next.pop())
-            self._owed -= drawn[-1].n_words
+            self._owed -= max(1, drawn[-1].n_words)  # or empty texts would not end
         return drawn

@@ -11,6 +11,8 @@ from .completion import place_entities
 from .silver import Shard, SilverText, annotate, read_shard
 from .teacher import Entity, Teacher, zone
 
+ENOUGH = 100  # entities, to see whether the student's tokenizer cuts them
+
 
 def count_texts(texts: Iterable[str]) -> int:
     """Count the pool, reading all of it, so that bad lines show before the work.
@@ -73,26 +75,27 @@ def label_pool(
     RAISES (ValueError): If the student's tokenizer splits the texts differently.
     """
     shards: List[Shard] = []
+    n_misaligned = n_entities = 0
     with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
         for shard in annotate(texts, teacher, store, on_progress=bar.update):
-            if not shards:  # soon enough to save the rest of the work
-                checks.check_misaligned(
-                    *count_misaligned(nlp, read_shard(shard, teacher, store))
-                )
+            if n_entities < ENOUGH:  # and soon enough to save the rest of the work
+                silver = read_shard(shard, teacher, store)
+                n_misaligned += count_misaligned(nlp, silver)
+                n_entities += shard.labels.total()
+                checks.check_misaligned(n_misaligned, n_entities)
             shards.append(shard)
     return shards
 
 
-def count_misaligned(nlp: Language, silver: Sequence[SilverText]) -> Tuple[int, int]:
+def count_misaligned(nlp: Language, silver: Sequence[SilverText]) -> int:
     """Count the teacher's entities that do not fall on the student's tokens.
 
     nlp (Language): The student.
     silver (Sequence[SilverText]): The texts.
-    RETURNS (Tuple[int, int]): The misaligned ones, and all.
+    RETURNS (int): Their number.
     """
     with zone(nlp):
-        n_misaligned = sum(
+        return sum(
             len(place_entities(nlp.make_doc(item.text), item.entities)[1])
             for item in silver
         )
-    return n_misaligned, sum(len(item.entities) for item in silver)

@@ -158,7 +158,7 @@ def round_key(fingerprint: str, labels: Collection[str]) -> str:
     labels (Collection[str]): The labels that are learnt.
     RETURNS (str): The name.
     """
-    return sha256(" ".join([fingerprint, *sorted(labels)]).encode()).hexdigest()[:16]
+    return sha256("\0".join([fingerprint, *sorted(labels)]).encode()).hexdigest()[:16]
 
 
 def as_exemplars(

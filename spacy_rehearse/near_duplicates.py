@@ -1,8 +1,9 @@
 """Near-duplicates: copies of a text with a few words changed, added or cut off."""
 
 import re
-from collections import Counter, defaultdict
-from typing import Dict, List, Set
+from bisect import insort
+from collections import defaultdict
+from typing import Dict, Iterator, List, Set, Tuple
 
 SHINGLE = 3  # words: Broder (1997) compares documents by such runs of words
 OVERLAP = 0.5  # share of the shorter text's shingles: one word in ten edited is a copy
@@ -24,8 +25,9 @@ class NearDuplicateIndex:
     """
 
     def __init__(self) -> None:
-        self._texts_with: Dict[str, List[int]] = defaultdict(list)
-        self._sizes: List[int] = []
+        # Size and number of the texts with a shingle, the shortest first.
+        self._texts_with: Dict[str, List[Tuple[int, int]]] = defaultdict(list)
+        self._shingles: List[Set[str]] = []
         self._whole: Set[str] = set()
 
     def add(self, text: str) -> None:
@@ -37,8 +39,8 @@ class NearDuplicateIndex:
         self._whole.add(" ".join(words))
         shingles = shingles_of(words)
         for shingle in shingles:
-            self._texts_with[shingle].append(len(self._sizes))
-        self._sizes.append(len(shingles))
+            insort(self._texts_with[shingle], (len(shingles), len(self._shingles)))
+        self._shingles.append(shingles)
 
     def __contains__(self, text: str) -> bool:
         """RETURNS (bool): Whether the text is a near-duplicate of one added."""
@@ -46,12 +48,29 @@ class NearDuplicateIndex:
         if " ".join(words) in self._whole:
             return True
         shingles = shingles_of(words)
-        shared = Counter(i for s in shingles for i in self._texts_with.get(s, ()))
-        for i, n_shared in shared.items():
-            shorter = min(len(shingles), self._sizes[i])
-            if n_shared >= max(FEWEST, OVERLAP * shorter):
-                return True
-        return False
+        return any(
+            len(shingles & other) >= _enough(len(shingles), len(other))
+            for other in map(self._shingles.__getitem__, self._candidates(shingles))
+        )
+
+    def _candidates(self, shingles: Set[str]) -> Iterator[int]:
+        """Find texts that may share enough. One that shares n of k shingles has one of
+        the k - n + 1 rarest, so that set phrases, in all texts, are seldom looked up.
+        """
+        seen: Set[int] = set()
+        rarest = sorted(shingles, key=lambda s: len(self._texts_with.get(s, ())))
+        for n_left, shingle in zip(range(len(rarest), 0, -1), rarest, strict=True):
+            for size, i in self._texts_with.get(shingle, ()):
+                if _enough(len(shingles), size) > n_left:
+                    break  # nor will a longer one do
+                if i not in seen:
+                    seen.add(i)
+                    yield i
+
+
+def _enough(n: int, other: int) -> float:
+    """RETURNS (float): How many shingles near-duplicates of such sizes share."""
+    return max(FEWEST, OVERLAP * min(n, other))
 
 
 def normalise(text: str) -> List[str]:

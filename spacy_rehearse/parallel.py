@@ -54,7 +54,7 @@ def fill_cache(
             }
             for job in as_completed(jobs):
                 key, n_texts = jobs[job]
-                cache.put(key, job.result(), n_texts=n_texts)
+                cache.put(key, job.result())
                 on_progress(n_texts)
     except BaseException:
         for process in list(getattr(pool, "_processes", {}).values()):

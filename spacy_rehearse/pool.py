@@ -108,7 +108,7 @@ def clean(
         pieces = list(cut(text, max_length))
         counts["cut"] += len(pieces) > 1
         for piece in pieces:
-            # 16 bytes a text, whatever its length: the pool itself is never held.
+            # 100 bytes a text, whatever its length: the pool itself is never held.
             digest = blake2b(piece.encode("utf8"), digest_size=16).digest()
             if len(piece) < min_length:
                 counts["short"] += 1

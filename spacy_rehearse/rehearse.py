@@ -62,6 +62,20 @@ def _preview(nlp: Language, session: Session, example: Example) -> Example:
     return Example(predicted, example.reference)
 
 
+def silver_examples(
+    nlp: Language, session: Session, silver: Sequence[SilverText]
+) -> List[Example]:
+    """RETURNS (List[Example]): What silver teaches. Call it inside `zone(nlp)`."""
+    return to_examples(
+        nlp,
+        silver,
+        unknown=session.labels,
+        mentions=session.mentions,
+        verdicts=judge(session.overlaps),
+        annotating=session.annotating,
+    )
+
+
 def learn_silver(
     nlp: Language, session: Session, silver: List[SilverText], drop: float
 ) -> float:
@@ -85,14 +99,7 @@ def learn_silver(
         zone(teacher.nlp),
         only_listener(nlp, session.upstream, component),
     ):
-        examples = to_examples(
-            nlp,
-            silver,
-            unknown=session.labels,
-            mentions=session.mentions,
-            verdicts=judge(session.overlaps),
-            annotating=session.annotating,
-        )
+        examples = silver_examples(nlp, session, silver)
         docs = _as_teacher_sees(teacher, examples) if session.soft else None
         # At random, scores would differ from the teacher's, who drops nothing.
         drop = drop if docs is None else 0.0

@@ -90,7 +90,7 @@ def annotate(
         is_new = silver is None
         if silver is None:
             data, silver = annotate_batch(batch, teacher, batch_size)
-            cache.put(key, data, n_texts=len(batch))
+            cache.put(key, data)
         labels = Counter(label for item in silver for _, _, label in item.entities)
         on_progress(len(batch))
         n_words = sum(item.n_words for item in silver)

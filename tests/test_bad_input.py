@@ -12,11 +12,24 @@ from spacy.training import Corpus, Example
 from spacy.util import load_config
 
 from spacy_rehearse import silver
+from spacy_rehearse.cache import SilverCache
+from spacy_rehearse.checks import check_entities
 from spacy_rehearse.column import add_column
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.gold import resolve_labels
+from spacy_rehearse.labelling import label_pool, made_by
+from spacy_rehearse.silver import SHARD_SIZE
+from spacy_rehearse.teacher import load_teacher
 
-from .util import NER, SHARED, make_docs, quick_config, train_base, with_embedding
+from .util import (
+    NER,
+    SHARED,
+    make_docs,
+    make_texts,
+    quick_config,
+    train_base,
+    with_embedding,
+)
 
 
 @pytest.fixture
@@ -207,6 +220,24 @@ def test_bad_teacher_that_finds_nothing(attempt, tmp_path):
     pool.write_text("".join(lines))
     with pytest.raises(ValueError, match="the teacher finds no entity"):
         attempt(pool=create_raw_text_v1(pool), annotates=True)
+
+
+def test_bad_pool_without_what_is_to_be_kept():
+    silver = [[(0, 4, "ORG")], []]
+    check_entities(silver, {"ORG", "PERSON"})
+    check_entities(silver, set())  # all is learnt anew
+    with pytest.raises(ValueError, match=r"\['PERSON'\], in 2 held-out pool texts"):
+        check_entities(silver, {"PERSON"})
+
+
+def test_bad_tokenizer_shows_only_where_there_are_entities(base, tmp_path):
+    made = make_texts(8, ("PERSON", "ORG"), seed=3)
+    texts = ["the old red river"] * SHARD_SIZE + [text for text, _ in made]
+    nlp, teacher = spacy.load(base), load_teacher(base, "ner")
+    nlp.tokenizer = PairTokenizer(nlp.vocab)
+    store = SilverCache(None, made_by(teacher))
+    with pytest.raises(ValueError, match="splits the teacher's texts differently"):
+        label_pool(texts, len(texts), nlp, teacher, store)
 
 
 def test_bad_frozen_last_listener_would_stop_the_shared_tok2vec(attempt, tmp_path):

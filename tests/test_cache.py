@@ -126,7 +126,6 @@ def test_cache_is_readable_private_and_can_be_cleared(teacher, tmp_path):
     (manifest,) = folder.glob("*/manifest.json")
     about = json.loads(manifest.read_text())
     assert about["teacher"] == "en_tiny" and about["teacher_version"] == "1.2.3"
-    assert [shard["n_texts"] for shard in about["shards"].values()] == [10] * 5
     assert clear(folder) == 5
     assert not list(folder.glob("*/*"))
 

@@ -162,6 +162,18 @@ def test_component_predicted_docs_never_carry_entities(base, corpus):
         nlp.update([Example(doc, doc.copy())], sgd=False)
 
 
+def test_component_initialized_again_starts_anew(base, corpus):
+    nlp, examples = initialized(base, corpus, column=None)
+    rehearsal = nlp.get_pipe("rehearsal")
+    rehearsal.best_score, rehearsal.n_updates = 0.9, 7
+    rehearsal.counts["filled"] = 7
+    pool = create_raw_text_v1(corpus / "pool.jsonl")
+    settings = {"teacher": str(base), "pool": pool, "cache": None, "expert": None}
+    rehearsal.initialize(lambda: examples, nlp=nlp, column=None, **settings)
+    assert (rehearsal.best_score, rehearsal.n_updates) == (0, 0)
+    assert not rehearsal.counts
+
+
 def test_component_initialized_twice_says_so(base, corpus):
     nlp, examples = initialized(base, corpus)
     pool = create_raw_text_v1(corpus / "pool.jsonl")

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy
 import pytest
 import spacy
+from spacy.matcher import PhraseMatcher
 from thinc.api import Adam, Linear
 
+from spacy_rehearse import fisher
+from spacy_rehearse.cache import SilverCache
 from spacy_rehearse.fisher import estimate_fisher, pack, unpack
 from spacy_rehearse.regularizers import Start, create_ewc_v1, pull_by_fisher
 
@@ -49,10 +54,23 @@ def test_fisher_ewc_leaves_new_rows_free():
     numpy.testing.assert_allclose(grown.model.get_param("W"), [[0.0], [2.0]])
 
 
+def test_fisher_is_estimated_anew_where_silver_teaches_something_else(
+    base, corpus, monkeypatch
+):
+    estimated = []
+    monkeypatch.setattr(fisher, "estimate_fisher", lambda *_: estimated.append(1))
+    nlp, _ = initialized(base, corpus, column=None)
+    session, store = nlp.get_pipe("rehearsal").session, SilverCache(None, {})
+    texts = session.heldout[:5]
+    other = PhraseMatcher(nlp.vocab, attr="LOWER")
+    other.add("mention", [nlp.make_doc(texts[0].text)])
+    for mentions, n in [(session.mentions, 1), (session.mentions, 1), (other, 2)]:
+        fisher.weigh(nlp, replace(session, mentions=mentions), texts, store)
+        assert len(estimated) == n
+
+
 @pytest.mark.slow
 def test_fisher_is_kept_with_the_silver(base, corpus, tmp_path, monkeypatch):
-    from spacy_rehearse import fisher
-
     regularizers = {"ewc": {"@misc": "spacy-rehearse.EWC.v1", "strength": 1.0}}
     settings = {"column": None, "cache": str(tmp_path / "cache")}
     made = []

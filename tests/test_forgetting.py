@@ -146,6 +146,8 @@ def test_forgetting_shows_what_became_of_a_corrected_label():
         BASE, STUDENT, "ner", gold=gold(), texts=TEXTS, new=["ORG", "GADGET"]
     )
     assert report.corrected == ["ORG"] and report.old == ["PERSON"]
+    new = compare_pipelines(BASE, STUDENT, "ner", gold=gold(), texts=TEXTS)
+    assert report.flood == new.flood  # a label that the base knows floods nothing
     rows = {row[0]: row[1:] for row in kept_rows(report)[1:]}
     assert rows["ORG (corrected)"] == ["2", "2", "0", "0.0"]
     assert {row[0] for row in label_rows(report)[1:]} == {

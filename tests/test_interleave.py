@@ -40,6 +40,10 @@ def test_interleave_is_exact_in_expectation():
     assert drawn / (2000 * 100) == pytest.approx(3.0, rel=1e-3)
 
 
+def test_interleave_of_empty_texts_ends():
+    assert len(Interleaver(endless([0]), 1.0).draw(10)) == 10
+
+
 def test_interleave_ratio_zero_draws_nothing():
     assert Interleaver(iter(()), 0.0).draw(1000) == []
 

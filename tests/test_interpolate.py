@@ -96,12 +96,14 @@ def test_interpolate_with_a_column_has_nothing_to_do(base):
 @pytest.mark.slow
 def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     out = tmp_path / "between"
+    (tmp_path / "between.half" / "other_pipe").mkdir(parents=True)  # it was stopped
     args = ["rehearse", "interpolate", *map(str, pair), str(out), "--alpha", "0.5"]
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0 and str(out) in done.stdout
     expected = spacy.load(pair[1])
     interpolate(spacy.load(pair[0]), expected, "ner", 0.5)
     between = spacy.load(out)
+    assert not (out / "other_pipe").exists()
     assert said(between) == said(expected)
     assert between.meta["interpolated"]["alpha"] == 0.5
     assert "spacy_rehearse" not in between.meta

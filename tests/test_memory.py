@@ -127,6 +127,7 @@ def test_memory_merges_a_round_once_and_again_when_its_gold_changed():
 
 def test_memory_names_rounds_by_teacher_and_labels():
     assert round_key("a", ["X", "Y"]) == round_key("a", ["Y", "X"])
+    assert round_key("a", ["X", "Y"]) != round_key("a", ["X Y"])
     assert (
         len({round_key("a", ["X"]), round_key("b", ["X"]), round_key("a", ["Y"])}) == 3
     )

@@ -2,7 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rehearse.near_duplicates import NearDuplicateIndex
+from spacy_rehearse.near_duplicates import (
+    NearDuplicateIndex,
+    normalise,
+    shingles_of,
+)
 
 TEXT = "The quick brown fox jumps over the lazy dog and then sleeps for 12 hours"
 
@@ -69,3 +73,25 @@ words = st.lists(st.sampled_from("a b c d e f g h".split()), max_size=12).map(" 
 def test_near_duplicates_every_text_is_its_own_duplicate_in_any_order(texts, query):
     assert all(text in index_of(*texts) for text in texts)
     assert (query in index_of(*texts)) == (query in index_of(*texts[::-1]))
+
+
+@given(texts=st.lists(words, max_size=8), query=words)
+def test_near_duplicates_are_those_that_share_enough(texts, query):
+    def is_copy(text):
+        ours, theirs = (shingles_of(normalise(x)) for x in (query, text))
+        shorter = min(len(ours), len(theirs))
+        return normalise(query) == normalise(text) or (
+            len(ours & theirs) >= max(4, shorter / 2)
+        )
+
+    assert (query in index_of(*texts)) == any(map(is_copy, texts))
+
+
+def test_near_duplicates_set_phrases_are_not_followed_into_each_text():
+    phrase, letters = "the patient was admitted to the ward with", "abcdefghijkl"
+    index = index_of(
+        *(" ".join([phrase, *(x * n for x in letters)]) for n in range(1, 51))
+    )
+    query = f"{phrase} a cough that he had had all winter long and would not go away"
+    assert query not in index
+    assert not list(index._candidates(shingles_of(normalise(query))))

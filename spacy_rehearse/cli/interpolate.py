@@ -135,6 +135,7 @@ def _require_place(output_dir: Path, base: str, student: str, force: bool) -> No
 def _save(nlp: Language, output_dir: Path) -> None:
     half = output_dir.with_name(f"{output_dir.name}.half")
     half.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(half, ignore_errors=True)  # of a run that was stopped
     nlp.to_disk(half)
     if output_dir.is_dir():
         shutil.rmtree(output_dir)
