@@ -21,10 +21,10 @@ from spacy.language import Language
 from spacy.util import registry
 from thinc.api import Config, Model
 
-from .distillation import action_names
+from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
 from .listeners import has_transformer, own_copy, upstream_of
-from .margin import label_of
+from .parameters import old_part
 from .teacher import Teacher
 
 DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None, "step_back": None}
@@ -309,7 +309,7 @@ def _copy_into(larger: Any, smaller: Any, axis: int) -> Any:
     old_outputs = [slice(None)] * larger.ndim
     old_outputs[axis] = slice(0, smaller.shape[axis])
     larger[tuple(old_outputs)] = 0
-    larger[tuple(slice(0, size) for size in smaller.shape)] = smaller
+    old_part(larger, smaller)[...] = smaller
     return larger
 
 

@@ -43,7 +43,7 @@ def shared_actions(
     theirs = [
         (ours[name], i)
         for i, name in enumerate(action_names(teacher))
-        if name in ours and name.partition("-")[2] not in authority
+        if name in ours and label_of(name) not in authority
     ]
     return [i for i, _ in theirs], [i for _, i in theirs]
 
@@ -51,6 +51,11 @@ def shared_actions(
 def action_names(pipe: Any) -> List[str]:
     """RETURNS (List[str]): A pipe's actions, e.g. "B-ORG", in its scores' order."""
     return [pipe.moves.get_class_name(i) for i in range(pipe.moves.n_moves)]
+
+
+def label_of(action: str) -> str:
+    """RETURNS (str): The label of an action, empty for `O`."""
+    return action.partition("-")[2]
 
 
 def soft_gradient(ours: Floats2d, theirs: Floats2d) -> Floats2d:

@@ -7,9 +7,9 @@ of them agree on is taken for true, and what one of them finds, or leans to, is 
 from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
 
 from .completion import is_annotated
-from .distillation import can_distil
+from .distillation import can_distil, label_of
 from .expert import Expert
-from .margin import get_bias, label_of, raise_scores, set_bias
+from .margin import get_bias, raise_scores, set_bias
 from .teacher import Entity, predict_entities, zone
 
 RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from .cache import SilverCache
 from .freeze import drop_gradients
-from .parameters import parameters
+from .parameters import old_part, parameters
 from .regularizers import Start
 from .rehearse import learn_silver, silver_examples
 from .session import Session
@@ -46,9 +46,9 @@ def estimate_fisher(
             for parameter in parameters(start.model):
                 gradient = parameter.gradient
                 if gradient is not None and parameter.place in sums:
-                    old = sums[parameter.place]
-                    block = tuple(slice(0, size) for size in old.shape)
-                    old += get_array_ops(gradient).to_numpy(gradient[block]) ** 2
+                    sum_ = sums[parameter.place]
+                    part = old_part(gradient, sum_)
+                    sum_ += get_array_ops(gradient).to_numpy(part) ** 2
             drop_gradients(start.model)
     n_weights = sum(old.size for sums in squares for old in sums.values())
     total = sum(float(old.sum()) for sums in squares for old in sums.values())

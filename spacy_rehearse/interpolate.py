@@ -13,7 +13,7 @@ from thinc.api import Model
 from .distillation import action_names
 from .layers import output_layer
 from .listeners import upstream_of
-from .parameters import Parameter, parameters
+from .parameters import Parameter, old_part, parameters
 
 NEVER = -1e6  # a score that never wins
 
@@ -90,10 +90,10 @@ def _blend(base: Parameter, student: Parameter, alpha: float, *, grows: bool) ->
             f"layer {base.layer!r} is {old.shape} in the base and {new.shape} in "
             "the student: it was not fine-tuned from it"
         )
-    block = tuple(slice(0, size) for size in old.shape)
-    n_moved = int((new[block] != old).sum())
+    shared = old_part(new, old)
+    n_moved = int((shared != old).sum())
     if alpha < 1:
-        new[block] = old + alpha * (new[block] - old)
+        shared[...] = old + alpha * (shared - old)
     if base.key[1] == "b" and old.shape != new.shape:
         new[old.shape[0] :] += math.log(alpha) if alpha else NEVER
     return n_moved

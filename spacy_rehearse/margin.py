@@ -13,7 +13,7 @@ sure of.
 
 from typing import Any, Callable, Collection
 
-from .distillation import action_names
+from .distillation import action_names, label_of
 from .layers import output_layer
 
 OUTSIDE = "O"
@@ -43,11 +43,6 @@ def raise_scores(pipe: Any, chosen: Callable[[str], bool], by: float) -> None:
     if rows := [i for i, name in enumerate(action_names(pipe)) if chosen(name)]:
         bias[rows] += by  # CuPy takes no empty list for an index
         set_bias(pipe, bias)
-
-
-def label_of(action: str) -> str:
-    """RETURNS (str): The label of an action, empty for `O`."""
-    return action.partition("-")[2]
 
 
 def get_bias(pipe: Any) -> Any:

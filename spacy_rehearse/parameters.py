@@ -41,6 +41,13 @@ def parameters(model: Model) -> Iterator[Parameter]:
                 yield from _of_torch(node, shim, number)
 
 
+def old_part(array: Any, before: Any) -> Any:
+    """RETURNS (FloatsXd): The part of an array, a view of it, that was there before it
+    grew. New outputs stand last.
+    """
+    return array[tuple(slice(0, size) for size in before.shape)]
+
+
 def _of_thinc(node: Model, number: int) -> Iterator[Parameter]:
     for name in node.param_names:
         if node.has_param(name):

@@ -8,7 +8,7 @@ from thinc.types import FloatsXd
 
 from .freeze import MovableT, all_of
 from .layers import layers_called
-from .parameters import KeyT, parameters
+from .parameters import KeyT, old_part, parameters
 
 
 class Start(NamedTuple):
@@ -55,7 +55,7 @@ def pull_to_start(start: Start, rate: float) -> None:
     for parameter in parameters(start.model):
         before = start.weights.get(parameter.place)
         if before is not None and parameter.layer != EMBEDDING:
-            now = _old_part(parameter.weights, before)
+            now = old_part(parameter.weights, before)
             now -= rate * (now - before)
 
 
@@ -75,12 +75,8 @@ def pull_by_fisher(start: Start, rate: float) -> None:
         fisher = start.fisher.get(parameter.place)
         if fisher is not None:
             before = start.weights[parameter.place]
-            now = _old_part(parameter.weights, before)
+            now = old_part(parameter.weights, before)
             now -= (rate * fisher).clip(0, 1) * (now - before)
-
-
-def _old_part(now: Any, before: Any) -> Any:
-    return now[tuple(slice(0, size) for size in before.shape)]
 
 
 def create_l2sp_v1(*, strength: float) -> RegularizerT:
@@ -174,6 +170,6 @@ def _old_rows(start: Start) -> MovableT:
         before = start.weights.get(parameter.place)
         if before is not None and before.shape != parameter.weights.shape:
             free = get_array_ops(before).xp.ones(parameter.weights.shape, dtype=bool)
-            free[tuple(slice(0, size) for size in before.shape)] = False
+            old_part(free, before)[...] = False
             movable[parameter.key] = free
     return movable

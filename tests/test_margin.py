@@ -8,8 +8,9 @@ from spacy.training import Corpus
 from spacy_rehearse import fitting
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.distillation import label_of
 from spacy_rehearse.layers import output_layer
-from spacy_rehearse.margin import label_of, raise_scores
+from spacy_rehearse.margin import raise_scores
 from spacy_rehearse.recipe import LEAN, MARGIN
 
 from .test_component import initialized, loop
