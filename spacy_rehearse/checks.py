@@ -1,9 +1,11 @@
 """Checks: what would spoil the training in silence, found before it starts."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, Collection, Mapping, Optional, Sequence
 
 from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from thinc.api import Model
 
 from .cache import can_be_written
@@ -107,6 +109,16 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
         )
 
 
+def check_cache(cache: Optional[str]) -> None:
+    """Raise a ValueError if the silver cache can't be written."""
+    if cache is not None and not can_be_written(Path(cache) / "folder"):
+        raise ValueError(
+            f"[initialize.components.rehearsal] cache is {cache!r}, where nothing can "
+            "be written: name another folder, or set cache = null to keep silver in "
+            "memory"
+        )
+
+
 def _check_block(
     name: str,
     settings: Mapping[str, Any],
@@ -167,6 +179,27 @@ def check_pipeline(
             f"component {component!r} learns the new labels, but stands in [training] "
             f"frozen_components {list(frozen)}: take it out"
         )
+
+
+def check_output(base: str, args: Sequence[str]) -> None:
+    """Raise a ValueError if `spacy train` is about to delete the base: it clears its
+    output folder of the pipelines that an earlier training left there.
+
+    base (str): A package name or a path.
+    args (Sequence[str]): The command line.
+    """
+    if "train" not in args:
+        return
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-o", "--output")
+    output = parser.parse_known_args(args)[0].output
+    place = Path(base).resolve()
+    for name in (DIR_MODEL_BEST, DIR_MODEL_LAST) if output else ():
+        if place.is_relative_to((Path(output) / name).resolve()):
+            raise ValueError(
+                f"--output {output} is where the base {base} is: the training would "
+                "delete it first. Name another folder"
+            )
 
 
 def check_enabled(nlp: Language, component: str) -> None:

@@ -215,6 +215,8 @@ class Rehearsal(Pipe):
         self.nlp = nlp or self.nlp
         kept = f". What is done is kept in {cache}" if cache else ""
         tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
+        if expert is not None:
+            tell("Then training experts on the gold: that takes a while each time")
         how = Settings(
             name=self.name,
             component=self.component,

@@ -1,5 +1,6 @@
 """Conversion of gold from annotation tools to spaCy's binary format."""
 
+import re
 from collections import Counter
 from functools import partial
 from hashlib import sha256
@@ -38,6 +39,10 @@ COLUMNS: Dict[str, Callable] = {
     ".conll": partial(conll_ner_to_docs, n_sents=1, no_print=True),
     ".iob": iob_or_conll_to_docs,
 }
+
+
+TAG = re.compile(r"O|-|[BILUES]-.+")
+OTHER_KEYS = {"label", "labels", "entities", "annotations"}  # of other tools
 
 
 class Converted(NamedTuple):
@@ -101,13 +106,20 @@ def _convert(
     problems: List[str] = []
     n_skipped = 0
     marked: Set[str] = set()
+    keys: Set[str] = set()
     for where, record in list(records):
+        keys.update(record)
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
         doc, unplaced = _make_doc(nlp, record, f"{path}, {where}", marked, labels)
         docs.append(doc)
         problems += unplaced
+    if "spans" not in keys and keys & OTHER_KEYS:
+        raise ValueError(
+            f'{path}: no record has "spans", but {sorted(keys & OTHER_KEYS)}: expected '
+            '{"text": ..., "spans": [{"start": 0, "end": 4, "label": "DRUG"}, ...]}'
+        )
     if not docs:
         raise ValueError(
             f"{path} holds no accepted record ({n_skipped} rejected or ignored): "
@@ -166,10 +178,10 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
 
 
 def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
-    lines: List[str] = []
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    _check_tags(path, lines)
     try:
         # spaCy takes a line of nothing but tabs for a token, and joins two texts.
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
         text = "\n".join(line if line.strip() else "" for line in lines)
         docs = list(COLUMNS[path.suffix](text))
     except Exception as e:  # spaCy's converters raise what they meet
@@ -186,6 +198,24 @@ def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
             for e in doc.ents
         ]
         yield f"text {number}", {"text": doc.text, "spans": spans}
+
+
+def _check_tags(path: Path, lines: Sequence[str]) -> None:
+    """Raise a ValueError at a tag that is no IOB or BILUO: spaCy's converters would cut
+    a label out of whatever it is.
+    """
+    for number, line in enumerate(lines, 1):
+        columns = line.split()
+        if "|" in line:
+            tags = [word.rpartition("|")[2] for word in columns if "|" in word]
+        else:
+            tags = columns[-1:] if len(columns) > 1 else []
+        for tag in tags:
+            if not TAG.fullmatch(tag) and columns[0] != "-DOCSTART-":
+                raise ValueError(
+                    f"{path}, line {number}: {tag!r} is no IOB tag: expected O, or "
+                    "B- or I- and a label, e.g. B-DRUG"
+                )
 
 
 def _read_records(path: Path) -> Iterator[Tuple[int, Dict[str, Any]]]:

@@ -4,18 +4,20 @@ from collections import Counter
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
+from spacy.training import Example
 
 from . import scorer
 from .forgetting import as_examples
-from .gold import resolve_labels
+from .gold import resolve_labels, share_hidden
 from .near_duplicates import NearDuplicateIndex
-from .recipe import SILENT, SPARSE
+from .recipe import HIDDEN, SILENT, SPARSE
 from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
 
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
 FEWEST = 10  # entities in gold, to judge the teacher by
 FEWEST_TEXTS = 100  # of the pool
+MOSTLY = 0.5  # share of a label's entities
 
 
 class Diagnosis(NamedTuple):
@@ -32,7 +34,9 @@ class Diagnosis(NamedTuple):
         once: text, gold label, teacher's label.
     n_seen (int): Gold texts in which the teacher sees an entity.
     n_marked (int): Gold texts in which a label that is to be learnt is marked.
+    hidden (float): Share of the new entities that begin inside one of the teacher's.
     coverage (Counter): Mentions of old labels in the pool, by the teacher.
+    n_copied (int): Pool texts nearly the same as one of the gold.
     n_leaked (int): Pool texts nearly the same as one of dev.
     n_repeated (int): Dev texts that are in the gold, too.
     n_dev (int): Number of dev texts.
@@ -50,7 +54,9 @@ class Diagnosis(NamedTuple):
     confusing: List[Tuple[str, str, str]]
     n_seen: int
     n_marked: int
+    hidden: float
     coverage: Counter
+    n_copied: int
     n_leaked: int
     n_repeated: int
     n_dev: int
@@ -88,9 +94,11 @@ def diagnose(
     trained = {doc.text for doc in gold}
     said = _predict(teacher, progress([doc.text for doc in gold], "Gold"))
     met = list(_meetings(gold, said))
-    leaks = NearDuplicateIndex()
-    for doc in dev:
-        leaks.add(doc.text)
+    leaks, copies = NearDuplicateIndex(), NearDuplicateIndex()
+    for index, docs in ((leaks, dev), (copies, gold)):
+        for doc in docs:
+            index.add(doc.text)
+    taught = dict(zip((doc.text for doc in gold), said, strict=True))
     mentions = (
         e[2] for entities in _predict(teacher, progress(pool, "Pool")) for e in entities
     )
@@ -104,13 +112,39 @@ def diagnose(
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
         n_seen=sum(bool(entities) for entities in said),
         n_marked=sum(any(e.label_ in new for e in doc.ents) for doc in gold),
+        hidden=share_hidden([Example(doc, doc) for doc in gold], taught, new),
         coverage=_only(Counter(mentions), teacher.labels),
+        n_copied=sum(text in copies for text in pool),
         n_leaked=sum(text in leaks for text in pool),
         n_repeated=sum(doc.text in trained for doc in dev),
         n_dev=len(dev),
         dev_labels=Counter(ent.label_ for doc in dev for ent in doc.ents),
         teacher_f=_teacher_f(teacher, dev),
     )
+
+
+def check_pool(found: Diagnosis) -> None:
+    """Raise a ValueError if a pool, if all of it was looked at, stops the training.
+
+    found (Diagnosis): What was found.
+    """
+    left = found.n_pool - found.n_copied
+    if found.n_pool < found.n_texts:
+        return
+    if left < 2:
+        raise ValueError(
+            f"the pool is too small: it has {found.n_pool} texts, and "
+            f"{found.n_copied} of them are left out, as they are nearly the same as "
+            "texts of the gold. Give it more raw text"
+        )
+    if (kept := set(found.coverage) - set(found.new)) and not any(
+        found.coverage[label] for label in kept
+    ):
+        raise ValueError(
+            f"the teacher finds no entity of the labels to be kept, {sorted(kept)}, in "
+            f"the {found.n_pool} texts of the pool: retention can't be measured. Use "
+            "raw text like that which the pipeline reads"
+        )
 
 
 def advise(
@@ -141,6 +175,7 @@ def advise(
             "they are seldom seen. Leave most of the others out of the gold, say all "
             f"but {SILENT * found.n_marked:g}"
         )
+    advice += _advise_on_conflicts(found)
     advice += _advise_on_labels(found)
     if found.n_texts < FEWEST_TEXTS:
         advice.append(
@@ -177,6 +212,26 @@ def advise(
                 "entities): its silver would teach mistakes. Mark it in the gold, and "
                 "list it in labels"
             )
+    return advice
+
+
+def _advise_on_conflicts(found: Diagnosis) -> List[str]:
+    """Where the teacher has another name for what is new."""
+    advice = [
+        f"The teacher calls {n} of {found.gold_labels[label]} {label} {theirs}: the "
+        f"two compete. To correct {theirs}, list it in labels, too, and mark all of it "
+        "in the gold"
+        for (label, theirs), n in sorted(found.called.items())
+        if label in found.new
+        and theirs not in found.new
+        and n > MOSTLY * found.gold_labels[label]
+    ]
+    if found.hidden >= HIDDEN:
+        advice.append(
+            f"{found.hidden:.0%} of the new entities begin inside one of the teacher's "
+            "('Party' in 'the Party'): old labels learn to step back, and keep a bit "
+            "less. column.step_back = false rules it out, and these are missed then"
+        )
     return advice
 
 

@@ -27,6 +27,7 @@ from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
+from tqdm import tqdm
 
 from .gold import mend_entities
 from .listeners import only_listener, upstream_of
@@ -71,6 +72,7 @@ def train_expert(
     max_passes: int,
     learn_rate: float,
     seed: int,
+    on_pass: Callable[[], object] = lambda: None,
 ) -> Expert:
     """Fine-tune a copy of the base on the gold alone, until a held-out fold is at its
     best.
@@ -83,6 +85,7 @@ def train_expert(
     max_passes (int): The most passes over the gold.
     learn_rate (float): The learning rate.
     seed (int): Seed of the order.
+    on_pass (Callable[[], object]): Called after each pass.
     RETURNS (Expert): The expert, with the weights of its best pass.
     """
     recogniser: Any = nlp.get_pipe(pipes[-1])
@@ -99,6 +102,7 @@ def train_expert(
         with nlp.use_params(optimizer.averages):
             score = _score(nlp, pipes, heldout, labels)
             weights = _weights(nlp, pipes)
+        on_pass()
         since += 1
         if score.fscore > best.score.fscore or not best.score.fscore:
             # Patience is for who has begun to learn: with scarce gold, that takes time.
@@ -136,20 +140,24 @@ def train_experts(
         be one. If None, by LEAN if they miss most of the gold that is held out.
     RETURNS (List[Expert]): The experts. None if the gold is a single text.
     """
+    numbers = range(n_experts if len(gold) > 1 else 0)
     experts = []
-    for number in range(n_experts if len(gold) > 1 else 0):
-        train, heldout = split_folds(gold, number, seed)
-        expert = train_expert(
-            load(),
-            pipes,
-            train,
-            heldout,
-            labels,
-            max_passes=max_passes,
-            learn_rate=learn_rate,
-            seed=seed + number,
-        )
-        experts.append(expert)
+    n_passes = len(numbers) * max_passes  # at most
+    with tqdm(total=n_passes, unit=" passes", desc="Experts", disable=None) as bar:
+        for number in numbers:
+            train, heldout = split_folds(gold, number, seed)
+            expert = train_expert(
+                load(),
+                pipes,
+                train,
+                heldout,
+                labels,
+                max_passes=max_passes,
+                learn_rate=learn_rate,
+                seed=seed + number,
+                on_pass=bar.update,
+            )
+            experts.append(expert)
     if lean is None:
         lean = LEAN if miss_most(experts) else 0.0
     return [expert._replace(lean=lean) for expert in experts]

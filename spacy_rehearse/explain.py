@@ -6,7 +6,7 @@ from spacy.language import Language
 from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
-from .recipe import EPOCHS, GOLD_WORDS, GoldSize
+from .recipe import EPOCHS, FEWEST_STEPS_STEP_BACK, GOLD_WORDS, GoldSize
 
 NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
@@ -148,6 +148,8 @@ def _length(steps: int, gold: GoldSize) -> str:
     wanted = EPOCHS * gold.n_words // GOLD_WORDS
     passes = steps * GOLD_WORDS / gold.n_words
     why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
+    if steps > 1.2 * wanted and steps >= FEWEST_STEPS_STEP_BACK:
+        why = "old labels have to step back for new ones, which takes so long"
     if steps < 0.8 * wanted:
         why = "the most updates that are worth it"
     return (

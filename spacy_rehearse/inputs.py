@@ -1,5 +1,6 @@
 """Inputs: teacher, gold, pool and memory, checked before anything is labelled."""
 
+import sys
 from typing import List, NamedTuple, Set, Tuple
 
 from spacy.language import Language
@@ -77,6 +78,8 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
         how.column,
     )
     checks.check_memory(how.memory)
+    checks.check_cache(how.cache)
+    checks.check_output(how.teacher, sys.argv)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     check_dev_exists(config)
     gold = read_gold(get_examples, nlp)

@@ -84,6 +84,11 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
             raise ValueError(
                 f"{str(source)!r} is the output of a training: set {setting} to {best}"
             ) from e
+        if Path(source).is_dir():
+            raise ValueError(
+                f"the folder {str(source)!r} ({setting}) holds no pipeline: it has no "
+                "meta.json or config.cfg"
+            ) from e
         raise ValueError(
             f"can't find the {whose} {str(source)!r}: set {setting} to an installed "
             "package (see `python -m spacy download`) or to the folder of a saved "
@@ -99,18 +104,28 @@ def check_recogniser(nlp: Language, component: str, whose: str) -> None:
     whose (str): What to call the pipeline in the error.
     """
     if component not in nlp.component_names:
+        if not any(_is_recogniser(nlp, name) for name in nlp.component_names):
+            raise ValueError(
+                f"{whose} has no entity recogniser, only {nlp.component_names}: there "
+                "is nothing to fine-tune"
+            )
         raise ValueError(
             f"{whose} has no component {component!r}, only {nlp.component_names}: "
             "name its entity recogniser as `component` in [components.rehearsal], or "
             "with --component"
         )
-    pipe, meta = nlp.get_pipe(component), nlp.get_pipe_meta(component)
-    if "doc.ents" not in meta.assigns or not getattr(pipe, "is_trainable", False):
+    if not _is_recogniser(nlp, component):
+        factory = nlp.get_pipe_meta(component).factory
         raise ValueError(
-            f"component {component!r} of {whose} is a {meta.factory!r}, not a "
+            f"component {component!r} of {whose} is a {factory!r}, not a "
             "trainable entity recogniser: rehearsal works on pipes that set doc.ents, "
             "such as 'ner' and 'beam_ner'"
         )
+
+
+def _is_recogniser(nlp: Language, name: str) -> bool:
+    sets_entities = "doc.ents" in nlp.get_pipe_meta(name).assigns
+    return sets_entities and getattr(nlp.get_pipe(name), "is_trainable", False)
 
 
 def required_pipes(

@@ -13,7 +13,7 @@ from spacy.util import load_config
 
 from spacy_rehearse import silver
 from spacy_rehearse.cache import SilverCache
-from spacy_rehearse.checks import check_entities
+from spacy_rehearse.checks import check_entities, check_output
 from spacy_rehearse.column import add_column
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.gold import resolve_labels
@@ -64,6 +64,7 @@ def attempt(base, corpus, monkeypatch):
         ({"ratio": -0.5}, r"ratio is -0.5"),
         ({"soft": -1.0}, r"soft is -1.0"),
         ({"heldout": 1.5}, r"heldout is 1.5"),
+        ({"cache": __file__}, r"cache is '.*', where nothing can be written"),
         (
             {"pool": create_raw_text_v1("nowhere.jsonl")},
             "'nowhere.jsonl' does not exist",
@@ -113,8 +114,30 @@ def test_bad_pool_invalid_line_shows_before_anything_is_annotated(attempt, tmp_p
 
 def test_bad_teacher_without_the_component(attempt, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
-    with pytest.raises(ValueError, match="has no component 'ner', only"):
+    with pytest.raises(ValueError, match="has no entity recogniser, only"):
         attempt(teacher=str(tmp_path / "blank"))
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner", name="entities")
+    nlp.to_disk(tmp_path / "other")
+    with pytest.raises(ValueError, match="has no component 'ner', only"):
+        attempt(teacher=str(tmp_path / "other"))
+    with pytest.raises(ValueError, match="holds no pipeline: it has no meta.json"):
+        attempt(teacher=str(tmp_path))
+
+
+@pytest.mark.parametrize("option", ["--output={}", "-o {}", "--output {} --code x.py"])
+@pytest.mark.parametrize("name", ["model-best", "model-last"])
+def test_bad_output_where_the_base_is(
+    attempt, base, tmp_path, monkeypatch, option, name
+):
+    shutil.copytree(base, tmp_path / "out" / name)
+    args = f"spacy train c.cfg {option.format(tmp_path / 'out')}".split()
+    monkeypatch.setattr("sys.argv", args)
+    with pytest.raises(ValueError, match="the training would delete it first"):
+        attempt(teacher=str(tmp_path / "out" / name))
+    check_output(str(tmp_path / "out"), args)
+    check_output(str(tmp_path / "out" / name), [*args[:3], "-o", str(tmp_path)])
+    check_output(str(tmp_path / "out" / name), ["pytest", "--output", str(tmp_path)])
 
 
 def test_bad_teacher_whose_component_is_no_recogniser(attempt, tmp_path):

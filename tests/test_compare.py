@@ -194,6 +194,14 @@ def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):
     assert not (workdir / "out").exists()
 
 
+def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):
+    (workdir / "mine").mkdir()
+    (workdir / "mine" / "gold.spacy").touch()
+    args = ["compare", "config.cfg", "--output", "mine"]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 1 and "mine holds other files" in done.output
+
+
 @pytest.mark.slow
 def test_compare_goes_on_after_an_interruption(config, workdir):
     command = [sys.executable, "-m", "spacy", "rehearse", "compare", "config.cfg"]

@@ -131,7 +131,14 @@ def test_convert_reads_iob_of_a_token_a_line_as_spacy_does(tmp_path):
         ("x.json", '[["a", {}]]', "record 1: expected"),
         ("x.json", '[[1, {"entities": []}]]', "record 1: the text is no string"),
         ("x.json", '[["a", {"entities": [[0, 1]]}]]', "record 1: expected"),
-        ("x.iob", "Ana|B-PER|x|y|z", "can't read its columns"),
+        ("x.iob", "Ana|x|y|z|B-PER", "can't read its columns"),
+        ("x.conll", "Ana\tPER\nran\tO\n", "line 1: 'PER' is no IOB tag"),
+        ("x.iob", "Ana ran home\n", "line 1: 'home' is no IOB tag"),
+        (
+            "x.jsonl",
+            '{"text": "Ana ran", "label": [[0, 3, "PER"]]}',
+            r"""no record has "spans", but \['label'\]: expected""",
+        ),
         (
             "x.conll",
             "Ana B-PER\nran O\n\n\tO\nhome O\n",

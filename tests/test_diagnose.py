@@ -4,12 +4,13 @@ from collections import Counter
 import pytest
 import spacy
 import srsly
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.cli.check import _advise_on_weights
-from spacy_rehearse.diagnose import advise, diagnose
+from spacy_rehearse.cli.check import _advise_on_rate, _advise_on_weights
+from spacy_rehearse.diagnose import advise, check_pool, diagnose
+from spacy_rehearse.recipe import memory_settings
 from spacy_rehearse.teacher import load_teacher
 
 from .util import make_docs, make_texts, quick_config
@@ -85,6 +86,39 @@ def test_diagnosis_finds_a_weak_teacher(teacher):
     assert any("The teacher's F for PERSON on dev is 0" in x for x in advise(found))
 
 
+def test_diagnosis_finds_pools_that_would_stop_the_training(teacher):
+    gold = [named((35, 43, "GADGET"))]
+    pool = [text for text, _ in make_texts(20, (), 4, kinds=("PERSON",))]
+    check_pool(diagnose(teacher, gold=gold, dev=[], pool=pool))
+    found = diagnose(teacher, gold=gold, dev=[], pool=[doc.text for doc in gold] * 3)
+    assert found.n_copied == 3
+    with pytest.raises(ValueError, match="it has 3 texts, and 3 of them are left out"):
+        check_pool(found)
+    check_pool(found._replace(n_texts=1000))  # who knows
+    found = diagnose(teacher, gold=gold, dev=[], pool=["the red river", "a cold town"])
+    with pytest.raises(ValueError, match=r"\['ORG', 'PERSON'\], in the 2 texts"):
+        check_pool(found)
+
+
+def test_diagnosis_tells_of_conflicts(teacher):
+    nlp = spacy.blank("en")
+    gold = make_docs(nlp, 20, ("ORG",), seed=5)
+    n_firms = 0
+    for doc in gold:
+        firms = [Span(doc, e.start, e.end, "FIRM") for e in doc.ents]
+        doc.set_ents(firms, default="outside")
+        n_firms += len(firms)
+    advice = advise(diagnose(teacher, gold=gold, dev=gold, pool=[]))
+    (told,) = [x for x in advice if "the two compete" in x]
+    assert f"of {n_firms} FIRM ORG" in told
+    assert not any("step back" in x for x in advice)
+    for doc in gold:  # "the firm Acme Corp": now "Corp" alone is one
+        firms = [Span(doc, e.end - 1, e.end, "FIRM") for e in doc.ents]
+        doc.set_ents(firms, default="outside")
+    advice = advise(diagnose(teacher, gold=gold, dev=gold, pool=[]))
+    assert any("old labels learn to step back" in x for x in advice)
+
+
 @pytest.mark.slow
 def test_check_reads_the_config(base, corpus, workdir):
     config = quick_config(base, corpus, "config.cfg")
@@ -109,8 +143,8 @@ def test_check_reads_the_config(base, corpus, workdir):
         "config.cfg",
         initialize__components__rehearsal__pool__path="pool.jsonl",
     )
-    failed = run("--strict")
-    assert failed.exit_code == 1 and "The pool has 1 texts" in failed.output
+    failed = run()
+    assert failed.exit_code == 1 and "the pool is too small: it has 1" in failed.output
 
 
 @pytest.mark.parametrize(
@@ -124,6 +158,12 @@ def test_check_reads_the_config(base, corpus, workdir):
         ({"nlp__pipeline": ["ner"]}, "put 'rehearsal' first"),
         ({"nlp__pipeline": ["ner", "rehearsal"]}, "must stand first"),
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
+        ({"training__max_steps": "abc"}, "max_steps"),
+        ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
+        (
+            {"initialize__components__rehearsal__memory": memory_settings("c.cfg")},
+            "is no memory",
+        ),
     ],
 )
 def test_check_finds_what_would_stop_the_training(
@@ -132,6 +172,17 @@ def test_check_finds_what_would_stop_the_training(
     quick_config(base, corpus, "c.cfg", **changes)
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
     assert done.exit_code == 1 and words in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["check", "compare"])
+def test_check_knows_no_such_option(base, corpus, workdir, command):
+    quick_config(base, corpus, "c.cfg")
+    more = ["--output", "out"] if command == "compare" else []
+    done = CliRunner().invoke(rehearse_cli, [command, "c.cfg", *more, "--strct"])
+    assert done.exit_code == 1 and "No such option '--strct'" in done.output.replace(
+        "option: --strct",
+        "option '--strct'",  # by earlier versions of Click
+    )
 
 
 def test_check_finds_a_dev_set_that_is_no_use(base, corpus, workdir):
@@ -156,6 +207,17 @@ def test_check_needs_rehearsal_and_gold(base, corpus, workdir):
     quick_config(base, corpus, "x.cfg", paths__train="empty.spacy")
     done = CliRunner().invoke(rehearse_cli, ["check", "x.cfg"])
     assert done.exit_code == 1 and "holds no doc" in done.output
+
+
+def test_check_tells_that_the_rate_ends_elsewhere():
+    def advice(max_steps, learn_rate):
+        optimizer = {"learn_rate": learn_rate}
+        return _advise_on_rate({"max_steps": max_steps, "optimizer": optimizer})
+
+    assert not advice(200, {"total_steps": 200}) and not advice(200, 0.001)
+    assert not advice(0, {"total_steps": 200})  # until patience ends it
+    (told,) = advice(100, {"total_steps": 200})
+    assert "100 updates" in told and "reaches 0 after 200" in told
 
 
 def test_check_tells_what_chooses_the_checkpoint():

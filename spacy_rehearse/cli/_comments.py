@@ -1,6 +1,5 @@
 """Comments in the config that init-config writes, where a reader would ask."""
 
-from pathlib import Path
 from typing import List
 
 from thinc.api import Config
@@ -10,7 +9,7 @@ from ..recipe import GOLD_WORDS, GoldSize
 COMMENTS = {
     "[paths]": [
         "Written by `python -m spacy rehearse init-config`. Train with:",
-        "    python -m spacy train {config} --output {output}",
+        "    python -m spacy train {config} {options}",
     ],
     "[components.rehearsal]": [
         "Labels raw text with the original pipeline and trains on it beside the gold.",
@@ -67,7 +66,7 @@ COMMENTS = {
     "[initialize.components.rehearsal.column]": [
         "New labels get weights of their own; the original's are frozen. To let all weights",
         "learn, held by distillation: delete this section, and write column = null above",
-        "it. width, hidden = null: 32 and 16, or 64 and 64 where names are made up and gold",
+        "it. width, hidden = null: 32 and 8, or 64 and 64 where names are made up and gold",
         "is enough. step_back = null: old labels make room where they often hide new ones",
         '("Party" in "the Party"), or where one is corrected, and can change a little;',
         "false: never.",
@@ -86,14 +85,18 @@ COMMENTS = {
 
 
 def with_comments(
-    config: Config, *, config_path: str, gold: GoldSize, output: Path = Path("training")
+    config: Config,
+    *,
+    config_path: str,
+    gold: GoldSize,
+    options: str = "--output training",
 ) -> str:
     """Write a config as text, with a comment where a reader would ask.
 
     config (Config): The config.
     config_path (str): Where it will be saved.
     gold (GoldSize): The size of the gold.
-    output (Path): Where to train.
+    options (str): Those of `spacy train`.
     RETURNS (str): The text.
     """
     passes = round(config["training"]["max_steps"] * GOLD_WORDS / gold.n_words)
@@ -104,7 +107,10 @@ def with_comments(
                 lines += [
                     "# "
                     + c.format(
-                        config=config_path, output=output, passes=passes, n=gold.n_docs
+                        config=config_path,
+                        options=options,
+                        passes=passes,
+                        n=gold.n_docs,
                     )
                     for c in comments
                 ]

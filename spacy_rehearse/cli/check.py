@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import typer
+from click import NoSuchOption
 from spacy.cli._util import Arg, Opt, parse_config_overrides
 from spacy.language import Language
-from spacy.schemas import validate_init_settings
+from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
 from spacy.util import (
     load_config,
@@ -21,10 +22,12 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import checks
-from ..diagnose import Diagnosis, advise, diagnose
+from ..diagnose import Diagnosis, advise, check_pool, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
+from ..memory import round_key
 from ..methods import check_has_rehearsal, path_of
+from ..rounds import check_none_is_lost, open_memory
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
 from ._code import CODE
@@ -68,7 +71,8 @@ def check_cli(
     \b
         python -m spacy rehearse check config.cfg --paths.pool more.jsonl
     """
-    overrides = parse_config_overrides(ctx.args)
+    with fail_on(NoSuchOption):
+        overrides = parse_config_overrides(ctx.args)
     require(config_path, "CONFIG_PATH")
     with fail_on(ValueError, OSError):
         config = load_config(config_path, overrides=overrides, interpolate=True)
@@ -78,11 +82,13 @@ def check_cli(
         found = diagnose(
             teacher, **_load(config, teacher, limit), progress=show_progress
         )
+        check_pool(found)
     defaults = Language.get_factory_meta("rehearsal").default_config or {}
     ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
     grows = config["initialize"]["components"]["rehearsal"].get("column") is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
     advice += _advise_on_weights(config["training"]["score_weights"])
+    advice += _advise_on_rate(config["training"])
     if as_json:
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
@@ -108,6 +114,18 @@ def _advise_on_weights(weights: Mapping[str, Optional[float]]) -> List[str]:
     ]
 
 
+def _advise_on_rate(training: Mapping[str, Any]) -> List[str]:
+    rate = training["optimizer"].get("learn_rate")
+    last = rate.get("total_steps") if isinstance(rate, dict) else None
+    steps = training["max_steps"]
+    if not last or not steps or last == steps:
+        return []
+    return [
+        f"The training has {steps} updates (max_steps), but the rate reaches 0 after "
+        f"{last}: set training.optimizer.learn_rate.total_steps to {steps}, too"
+    ]
+
+
 def check_config(config: Config) -> Teacher:
     """Find out at once what would stop a training.
 
@@ -116,8 +134,9 @@ def check_config(config: Config) -> Teacher:
     RAISES (ValueError): If a setting is wrong, a file can't be read, there is no text
         in the pool, or dev marks none of the new labels.
     """
-    _check_settings(config)
+    settings = _check_settings(config)
     given = config["initialize"]["components"]["rehearsal"]
+    memory = open_memory(settings["memory"])
     component = config["components"]["rehearsal"].get("component", "ner")
     annotating = config["training"]["annotating_components"]
     teacher = load_teacher(given["teacher"], component, annotating)
@@ -126,14 +145,18 @@ def check_config(config: Config) -> Teacher:
         for name in ("train_corpus", "dev_corpus")
     )
     new = resolve_labels(given.get("labels"), gold, teacher.labels)
+    if save_to := (settings["memory"] or {}).get("save_to"):
+        check_none_is_lost(memory, round_key(teacher.fingerprint, new), save_to)
     check_dev(path_of(config, "dev_corpus"), dev, new)
     read = registry.resolve({"pool": given["pool"]})["pool"]
     count_texts(islice(read(teacher.nlp), 1))
     return teacher
 
 
-def _check_settings(config: Config) -> None:
+def _check_settings(config: Config) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): [initialize.components.rehearsal], resolved."""
     check_has_rehearsal(config)
+    registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if "rehearsal" not in config["nlp"]["pipeline"]:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
@@ -162,9 +185,11 @@ def _check_settings(config: Config) -> None:
         settings["column"],
     )
     checks.check_memory(settings["memory"])
+    checks.check_cache(settings["cache"])
     frozen = config["training"]["frozen_components"]
     checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
     checks.check_enabled(nlp, rehearsal.component)
+    return settings
 
 
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
@@ -190,7 +215,8 @@ def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
     msg.divider("Gold")
     share = 100 * found.n_seen / max(found.n_gold, 1)
     msg.text(
-        f"{found.n_gold} texts; the teacher sees an entity in {share:.0f} % of them"
+        f"{found.n_gold} texts; a new entity is in {found.n_marked} of them; the "
+        f"teacher sees an entity in {share:.0f} %"
     )
     if n_out > 0:
         msg.text(f"{n_out} more are left out by [corpora.train.augmenter]")
@@ -232,7 +258,9 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
         "new": found.new,
         "gold_texts": found.n_gold,
         "gold_labels": dict(found.gold_labels),
+        "gold_texts_with_new_entities": found.n_marked,
         "gold_texts_with_teacher_entities": found.n_seen,
+        "new_entities_hidden": found.hidden,
         "called": [
             {"gold": gold, "teacher": teacher, "entities": n}
             for (gold, teacher), n in found.called.most_common()
@@ -240,6 +268,7 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
         "pool_texts": found.n_pool,
         "pool_texts_in_all": found.n_texts,
         "pool_mentions": dict(found.coverage),
+        "pool_texts_like_gold": found.n_copied,
         "pool_texts_like_dev": found.n_leaked,
         "dev_texts_in_gold": found.n_repeated,
         "teacher_on_dev": {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
+from click import NoSuchOption
 from spacy.cli._util import (
     Arg,
     Opt,
@@ -84,7 +85,8 @@ def compare_cli(
         python -m spacy rehearse compare config.cfg --output comparison \\
             --methods rehearsal,naive,l2sp --seeds 0,1
     """
-    overrides = parse_config_overrides(ctx.args)
+    with fail_on(NoSuchOption):
+        overrides = parse_config_overrides(ctx.args)
     require(config_path, "CONFIG_PATH")
     if test is not None:
         require(test, "--test")
@@ -97,6 +99,8 @@ def compare_cli(
             read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
+        if output.is_dir() and any(output.iterdir()) and not (output / "runs").is_dir():
+            raise ValueError(f"{output} holds other files: give a folder of its own")
         runs = plan_runs(config, names, numbers, output / "runs", test)
         check_config(config.interpolate())
         output.mkdir(parents=True, exist_ok=True)

@@ -153,9 +153,9 @@ def init_config_cli(
         if dry_run:
             _explain(base, component, config, gold, method, given)
             return
-        folder = _free_folder(base)
+        options = f"--output {_free_folder(base)}" + " --gpu-id 0" * gpu
         text = with_comments(
-            config, config_path=str(output_file), gold=gold, output=folder
+            config, config_path=str(output_file), gold=gold, options=options
         )
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
@@ -165,7 +165,7 @@ def init_config_cli(
         msg.text(f"python -m spacy rehearse check {output_file}")
     else:
         msg.text("You can now train the pipeline:")
-    msg.text(f"python -m spacy train {output_file} --output {folder}")
+    msg.text(f"python -m spacy train {output_file} {options}")
 
 
 def _free_folder(base: str) -> Path:
