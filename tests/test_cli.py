@@ -116,6 +116,10 @@ def test_cli_annotate_keeps_out_of_a_folder_with_other_files(
         (("convert", "good.jsonl", "out.jsonl"), "so call it .spacy"),
         (("annotate", "no_model", "pool.jsonl", "x.spacy"), "can't find the teacher"),
         (("convert", "nowhere.jsonl", "out.spacy"), "Can't find nowhere.jsonl"),
+        (
+            ("annotate", "base", "pool.jsonl", "x.spacy", "--cache", "pool.jsonl"),
+            "written to pool.jsonl: name another --cache",
+        ),
         (("convert", "bad.jsonl", "out.spacy"), "line 2: not a JSON record"),
         (("convert", "none.jsonl", "out.spacy"), "no accepted record (1 rejected"),
         (
@@ -395,7 +399,7 @@ def test_cli_refuses_outputs_that_can_not_be_written_before_any_work(
     args = (base, base, corpus / "dev.spacy", "--html", "file/report.html")
     done = spacy_cli("evaluate", *args)
     assert done.exit_code == 1
-    assert "there is no folder to write to" in " ".join(done.stdout.split())
+    assert "can't be written" in " ".join(done.stdout.split())
     args = (base, corpus / "pool.jsonl", "silver.jsonl")
     done = spacy_cli("annotate", *args)
     assert done.exit_code == 1 and "call it .spacy" in done.stdout

@@ -65,4 +65,4 @@ def require_free(path: Path, force: bool) -> None:
     if path.exists() and not force:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
     if not can_be_written(path):
-        msg.fail(f"{path} can't be written: there is no folder to write to", exits=1)
+        msg.fail(f"{path} can't be written: is its folder one, and yours?", exits=1)

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..cache import SilverCache, clear, write_whole
+from ..cache import SilverCache, can_be_written, clear, write_whole
 from ..corpus import RawTextT, create_raw_text_v1
 from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
@@ -89,6 +89,8 @@ def annotate_cli(
         msg.fail(f"{output_file}: the output is binary, so call it .spacy", exits=1)
     require(pool, "POOL")
     require_free(output_file, force)
+    if not can_be_written(cache / "folder"):
+        msg.fail(f"Nothing can be written to {cache}: name another --cache", exits=1)
     with fail_on(ValueError, OSError):
         try:
             if n_process < 1 or batch_size < 1:
