@@ -50,7 +50,7 @@ MARGIN = 1.5  # new labels are found more often; elsewhere, they would only floo
 # A small column learns what the old entities have in common with the new ones, and
 # little by heart. A wide one takes more time to predict, and learns more only where it
 # can't learn by heart, as names are made up, and gold is not scarce.
-NARROW = {"width": 32, "hidden": 8}
+NARROW = {"width": 32, "hidden": 16}
 WIDE = {"width": 64, "hidden": 64}
 
 # Where most names occur once, most are new to the pipeline (renaming.py).
