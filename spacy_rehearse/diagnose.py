@@ -175,7 +175,7 @@ def advise(
             "they are seldom seen. Leave most of the others out of the gold, say all "
             f"but {SILENT * found.n_marked:g}"
         )
-    advice += _advise_on_conflicts(found)
+    advice += _advise_on_conflicts(found, column)
     advice += _advise_on_labels(found)
     if found.n_texts < FEWEST_TEXTS:
         advice.append(
@@ -215,7 +215,7 @@ def advise(
     return advice
 
 
-def _advise_on_conflicts(found: Diagnosis) -> List[str]:
+def _advise_on_conflicts(found: Diagnosis, column: bool) -> List[str]:
     """Where the teacher has another name for what is new."""
     advice = [
         f"The teacher calls {n} of {found.gold_labels[label]} {label} {theirs}: the "
@@ -226,7 +226,7 @@ def _advise_on_conflicts(found: Diagnosis) -> List[str]:
         and theirs not in found.new
         and n > MOSTLY * found.gold_labels[label]
     ]
-    if found.hidden >= HIDDEN:
+    if column and found.hidden >= HIDDEN:
         advice.append(
             f"{found.hidden:.0%} of the new entities begin inside one of the teacher's "
             "('Party' in 'the Party'): old labels learn to step back, and keep a bit "

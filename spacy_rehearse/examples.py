@@ -2,7 +2,7 @@
 where nothing is known.
 """
 
-from typing import Any, Container, List, Mapping, Sequence, Set
+from typing import Container, List, Mapping, Sequence, Set
 
 from spacy.language import Language
 from spacy.matcher import PhraseMatcher
@@ -14,6 +14,7 @@ from .findings import Findings
 from .gold import mend_entities
 from .mentions import find_mentions
 from .silver import SilverText
+from .teacher import annotate_docs
 
 NO_VERDICTS: Mapping[str, bool] = {}
 
@@ -48,9 +49,7 @@ def to_examples(
     for reference, item in zip(references, silver, strict=True):
         mentioned = {t.i for span in find_mentions(reference, mentions) for t in span}
         _set_silver(reference, item, unknown, mentioned, verdicts)
-    for name in annotating:
-        pipe: Any = nlp.get_pipe(name)
-        predicted = list(pipe.pipe(predicted))
+    predicted = annotate_docs(nlp, annotating, predicted)
     examples = [Example(x, y) for x, y in zip(predicted, references, strict=True)]
     for example in examples:
         mend_entities(example)

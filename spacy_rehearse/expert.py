@@ -34,6 +34,7 @@ from .listeners import only_listener, upstream_of
 from .parameters import KeyT, Parameter, parameters
 from .recipe import LEAN
 from .scorer import entity_prf
+from .teacher import annotate_docs
 
 DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": None}
 FOLD = 0.2  # share of the gold that an expert is stopped by
@@ -228,10 +229,7 @@ def _as_learnt(
     """RETURNS (List[Example]): Gold as the recogniser can be trained on it. The docs
     stay as they are.
     """
-    predicted = [nlp.make_doc(doc.text) for doc in docs]
-    for name in annotating:
-        pipe: Any = nlp.get_pipe(name)
-        predicted = list(pipe.pipe(predicted))
+    predicted = annotate_docs(nlp, annotating, [nlp.make_doc(x.text) for x in docs])
     examples = [Example(x, y.copy()) for x, y in zip(predicted, docs, strict=True)]
     for example in examples:
         mend_entities(example)

@@ -19,7 +19,7 @@ from .overlap import judge
 from .parameters import parameters
 from .session import Session
 from .silver import SilverText
-from .teacher import Teacher, zone
+from .teacher import Teacher, annotate_docs, zone
 
 COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
 
@@ -142,10 +142,7 @@ def prepared_for(teacher: Teacher, docs: Iterable[Doc]) -> List[Doc]:
     docs (Iterable[Doc]): Docs in its vocab.
     RETURNS (List[Doc]): The docs, ready to be scored.
     """
-    for name in teacher.pipes[:-1]:
-        pipe: Any = teacher.nlp.get_pipe(name)
-        docs = pipe.pipe(docs)
-    return list(docs)
+    return annotate_docs(teacher.nlp, teacher.pipes[:-1], docs)
 
 
 def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> None:

@@ -163,6 +163,22 @@ def run_pipes(
     return list(nlp.pipe(texts, disable=idle, batch_size=batch_size))
 
 
+def annotate_docs(
+    nlp: Language, pipes: Sequence[str], docs: Iterable[Doc]
+) -> List[Doc]:
+    """Let pipes annotate docs, disabled ones too.
+
+    nlp (Language): The pipeline.
+    pipes (Sequence[str]): The pipes, in order.
+    docs (Iterable[Doc]): Docs in its vocab.
+    RETURNS (List[Doc]): The docs.
+    """
+    for name in pipes:
+        pipe: Any = nlp.get_pipe(name)
+        docs = pipe.pipe(docs)
+    return list(docs)
+
+
 def predict_entities(
     nlp: Language, pipes: Sequence[str], texts: Iterable[str]
 ) -> List[Tuple[Entity, ...]]:
