@@ -1,26 +1,28 @@
 """A column: new weights for new labels, on top of a network that is frozen.
 
 Progressive networks (Rusu et al. 2016): a small tok2vec of its own reads the token
-vectors of the base beside new embeddings of the words, more hidden units stand beside
-those of the base, and only the actions of the new labels read these. So old labels keep
-their scores, on any text, while new labels build on what the base sees.
+vectors of the base, and the embeddings that those are made of, beside new embeddings of
+the words; more hidden units stand beside those of the base, and only the actions of the
+new labels read these. So old labels keep their scores, on any text, while new labels
+build on what the base sees.
 
 Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
 a new label to begin after it. If gold is often so, all actions read the new units.
 
-The result is an ordinary model config: layers of spaCy and Thinc, and a wider hidden
-layer.
+The result is an ordinary model config (column_config.py): layers of spaCy and Thinc,
+and a wider hidden layer.
 """
 
-import copy
 from functools import partial
-from typing import Any, Callable, Collection, Dict, Mapping, Sequence
+from typing import Any, Callable, Collection, Dict, Sequence
 
 import numpy
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Config, Model
 
+from .column_config import embed_and_encode, grown_config, n_columns
 from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
 from .listeners import has_transformer, own_copy, upstream_of
@@ -28,14 +30,6 @@ from .parameters import old_part
 from .teacher import Teacher
 
 DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None, "step_back": None}
-# What words are embedded by, and rows of the table of each: more cost no time. All of
-# it follows from ORTH, so that each word of a batch is embedded once. NORM does not: a
-# token may have one of its own.
-ROWS = {"LOWER": 5000, "PREFIX": 500, "SUFFIX": 2500, "SHAPE": 1000}
-WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
-PIECES, PIECES_OF_WORDS = 2, 3
-# Names of layers in the config of a column's token vectors.
-INPUTS, COLUMN, BASE, WORDS = "inputs", "column", "base", "words"
 
 
 def can_grow(nlp: Language, component: str) -> bool:
@@ -80,7 +74,10 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
     component = teacher.component
     if not (can_grow(nlp, component) and can_grow(teacher.nlp, component)):
         return
-    ours, theirs = n_columns(nlp, component), n_columns(teacher.nlp, component)
+    ours, theirs = (
+        n_columns(pipeline.get_pipe_config(component)["model"])
+        for pipeline in (nlp, teacher.nlp)
+    )
     if ours > theirs:
         raise ValueError(
             f"{component!r} has a column already that the teacher lacks: the pipeline "
@@ -93,14 +90,6 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
             "loaded. Take replace_listeners out, or name the place where the column "
             f"listens: {own_copy(teacher.nlp, component)}. `init-config` does that"
         )
-
-
-def n_columns(nlp: Language, component: str) -> int:
-    """RETURNS (int): How many columns a pipe has, one on top of the other."""
-    tok2vec, n = nlp.get_pipe_config(component)["model"]["tok2vec"], 0
-    while {INPUTS, COLUMN} == set(tok2vec.get("*", ())):
-        tok2vec, n = tok2vec["*"][INPUTS]["*"][BASE], n + 1
-    return n
 
 
 def add_column(
@@ -130,10 +119,19 @@ def add_column(
     config = Config(nlp.config).interpolate()["components"][component]["model"]
     grown = grown_config(config, width=width, depth=depth, hidden=hidden)
     new = registry.resolve({"model": grown})["model"]
-    n_base, base = _width(old), _frozen_base(old, new)
+    doc = nlp.make_doc("A text, with 1 number.")
+    inputs, column = _token_vectors(new).layers
+    base, words = inputs.layers
+    n_read = _width(old) + width
+    if embed_and_encode(config["tok2vec"]):
+        n_read += _copy_parts(_token_vectors(old), base, doc)
+    else:
+        base.from_bytes(_token_vectors(old).to_bytes())
+    _stop_gradients(base)
+    words.initialize(X=[doc])
+    column.layers[0].layers[1].initialize(X=new.ops.alloc2f(1, n_read))
+    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read + width)
     movable: Dict[Any, Any] = dict(all_of(base))
-    _initialize_column(new, n_base, nlp)
-    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_base + 2 * width)
     names = action_names(pipe)
     learnt = numpy.array([label_of(name) in labels for name in names])
     readers = learnt | step_back
@@ -145,82 +143,6 @@ def add_column(
     return movable
 
 
-def grown_config(
-    config: Mapping[str, Any], *, width: int, depth: int, hidden: int
-) -> Dict[str, Any]:
-    """Describe a model with one more column.
-
-    config (Mapping[str, Any]): The [components.NAME.model] block.
-    width (int): Width of the column's token vectors.
-    depth (int): Number of convolutional layers that make them.
-    hidden (int): Number of new hidden units.
-    RETURNS (Dict[str, Any]): The new block.
-    """
-    grown: Dict[str, Any] = copy.deepcopy(dict(config))
-    encode = {
-        "@architectures": "spacy.MaxoutWindowEncoder.v2",
-        "width": width,
-        "window_size": WINDOW,
-        "maxout_pieces": PIECES,
-        "depth": depth,
-    }
-    # What is read goes on beside what is made of it. It is a layer that does nothing,
-    # but has to be given one.
-    same = {"@layers": "noop.v1", "*": {"unused": {"@layers": "list2array.v1"}}}
-    new = _layers("chain.v1", mix=_mix(width, PIECES), encode=encode)
-    beside = _layers("concatenate.v1", same=same, new=new)
-    words = _embedded_words(width)
-    inputs = _layers("concatenate.v1", **{BASE: grown["tok2vec"], WORDS: words})
-    column = {"@layers": "with_array.v1", "layer": beside, "pad": WINDOW * depth}
-    grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: column})
-    grown["hidden_width"] += hidden
-    return grown
-
-
-def _embedded_words(width: int) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): spaCy's MultiHashEmbed, but that each word of a batch
-    is embedded once.
-    """
-    tables = {
-        attr.lower(): {
-            "@layers": "HashEmbed.v1",
-            "nO": width,
-            "nV": rows,
-            "column": column,
-            "seed": column,
-            "dropout": 0.0,
-        }
-        for column, (attr, rows) in enumerate(ROWS.items(), start=1)
-    }
-    embed = _layers("concatenate.v1", **tables)
-    by_word = {
-        "@layers": "uniqued.v1",
-        "column": 0,
-        "layer": _layers("chain.v1", embed=embed, mix=_mix(width, PIECES_OF_WORDS)),
-    }
-    return _layers(
-        "chain.v1",
-        features={"@layers": "spacy.FeatureExtractor.v1", "columns": ["ORTH", *ROWS]},
-        flat={"@layers": "list2ragged.v1"},
-        words={"@layers": "with_array.v1", "layer": by_word},
-        by_text={"@layers": "ragged2list.v1"},
-    )
-
-
-def _mix(width: int, pieces: int) -> Dict[str, Any]:
-    return {
-        "@layers": "Maxout.v1",
-        "nO": width,
-        "nP": pieces,
-        "normalize": True,
-        "dropout": 0.0,
-    }
-
-
-def _layers(combinator: str, **layers: Mapping[str, Any]) -> Dict[str, Any]:
-    return {"@layers": combinator, "*": layers}
-
-
 def _token_vectors(parser: Model) -> Model:
     return parser.get_ref("tok2vec").layers[0]
 
@@ -230,24 +152,19 @@ def _width(parser: Model) -> int:
     return parser.get_ref("tok2vec").layers[-1].get_dim("nI")
 
 
-def _frozen_base(old: Model, new: Model) -> Model:
-    """RETURNS (Model): The layer of a larger parser that makes the old one's token
-    vectors, with its weights. Nothing goes back through it.
+def _copy_parts(old: Model, base: Model, doc: Doc) -> int:
+    """Copy a tok2vec's weights into one that hands its embeddings on, too.
+
+    old (Model): The tok2vec.
+    base (Model): The other.
+    doc (Doc): Any.
+    RETURNS (int): Width of the embeddings.
     """
-    inputs, _ = _token_vectors(new).layers
-    base = inputs.layers[0]
-    base.from_bytes(_token_vectors(old).to_bytes())
-    _stop_gradients(base)
-    return base
-
-
-def _initialize_column(new: Model, n_base: int, nlp: Language) -> None:
-    inputs, column = _token_vectors(new).layers
-    words = inputs.layers[1]
-    words.initialize(X=[nlp.make_doc("A text, with 1 number.")])
-    (beside,) = column.layers
-    n_read = n_base + words.get_dim("nO")
-    beside.layers[1].initialize(X=new.ops.alloc2f(1, n_read))
+    embed, both = base.layers
+    embed.from_bytes(old.get_ref("embed").to_bytes())
+    both.layers[0].layers[0].from_bytes(old.get_ref("encode").to_bytes())
+    (embedded,) = embed.predict([doc])
+    return embedded.shape[1]
 
 
 def _stop_gradients(model: Model) -> None:

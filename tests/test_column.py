@@ -1,11 +1,14 @@
+import copy
 import pickle
 
 import numpy
 import pytest
 import spacy
+from spacy.util import registry
 from thinc.api import Adam, fix_random_seed
 
-from spacy_rehearse.column import add_column, can_grow, grown_config, n_columns
+from spacy_rehearse.column import add_column, can_grow
+from spacy_rehearse.column_config import embed_and_encode, grown_config, n_columns
 from spacy_rehearse.freeze import update_movable
 
 from .util import make_docs, make_texts
@@ -82,19 +85,25 @@ def test_column_a_second_one_stands_on_the_first(fixture, request):
     before = scores(nlp, text)
     nlp.get_pipe("ner").add_label("CITY")
     add_column(nlp, "ner", ("CITY",), **COLUMN)
-    assert n_columns(nlp, "ner") == 2
+    assert n_columns(nlp.get_pipe_config("ner")["model"]) == 2
     after = scores(nlp, text)[:, : before.shape[1]]
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
 
 
-def test_column_reads_what_the_base_sees(base):
-    """Words that differ only in what the base makes of them differ for the column."""
-    nlp, movable = grown(base)
-    (column,) = nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].layers[1].layers
-    vectors = numpy.zeros((2, column.layers[1].layers[0].get_dim("nI")), dtype="f")
-    vectors[1, 0] = 1.0  # the first value of the base's token vector
-    made = column.layers[1].predict(vectors)
-    assert not numpy.allclose(made[0], made[1])
+@pytest.mark.parametrize("fixture", ["base", "vectors_base"])
+def test_column_reads_token_vectors_and_embeddings_of_the_base(fixture, request):
+    nlp, _ = grown(request.getfixturevalue(fixture))
+    old = spacy.load(request.getfixturevalue(fixture)).get_pipe("ner").model
+    theirs = old.get_ref("tok2vec").layers[0]
+    doc = nlp.make_doc("Mister Ana bought the device Acme")
+    inputs, column = nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].layers
+    (read,) = inputs.layers[0].predict([doc])
+    ((vectors,), (embedded,)) = (
+        layer.predict([doc]) for layer in (theirs, theirs.get_ref("embed"))
+    )
+    numpy.testing.assert_array_equal(read, numpy.hstack([vectors, embedded]))
+    (beside,) = column.layers
+    assert beside.layers[1].layers[0].get_dim("nI") == read.shape[1] + COLUMN["width"]
 
 
 def test_column_embeds_a_word_as_it_is_whatever_else_is_in_the_batch(base):
@@ -163,11 +172,50 @@ def test_column_without_an_upper_layer(tmp_path):
     )
 
 
+CNN = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "width": 8,
+    "depth": 2,
+    "embed_size": 100,
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "subword_features": True,
+    "pretrained_vectors": None,
+}
+ENCODE = {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": 8, "depth": 2}
+ENCODE.update(window_size=1, maxout_pieces=3)
+LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}
+
+
 def test_column_config_is_a_copy():
-    config = {"tok2vec": {"@architectures": "spacy.HashEmbedCNN.v2"}, "hidden_width": 9}
+    config = {"tok2vec": CNN, "hidden_width": 9}
+    before = copy.deepcopy(config)
     new = grown_config(config, **COLUMN)
-    assert config["hidden_width"] == 9 and new["hidden_width"] == 13
-    assert new["tok2vec"]["*"]["inputs"]["*"]["base"] == config["tok2vec"]
+    assert config == before and new["hidden_width"] == 13
+    assert (n_columns(config), n_columns(new)) == (0, 1)
+
+
+@pytest.mark.parametrize("changes", [{}, {"subword_features": False}])
+def test_column_takes_a_tok2vec_apart_into_the_layers_that_spacy_makes_of_it(changes):
+    config = {**CNN, **changes}
+    embed, encode = embed_and_encode(config)
+    assert encode == ENCODE
+    parts = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    assert embed_and_encode(parts) == (embed, encode)
+    one, other = (registry.resolve({"model": x})["model"] for x in (config, parts))
+    assert [(x.name, x.attrs) for x in one.walk()] == [
+        (x.name, x.attrs) for x in other.walk()
+    ]
+
+
+def test_column_leaves_a_tok2vec_whole_whose_parts_it_does_not_know():
+    lstm = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": 8, "depth": 1}
+    other = {"@architectures": "spacy.Tok2Vec.v2", "embed": {}, "encode": lstm}
+    column = grown_config({"tok2vec": CNN, "hidden_width": 9}, **COLUMN)["tok2vec"]
+    for tok2vec in (LISTENER, other, {**CNN, "maxout_pieces": 1}, column):
+        assert embed_and_encode(tok2vec) is None
+        new = grown_config({"tok2vec": tok2vec, "hidden_width": 9}, **COLUMN)
+        assert new["tok2vec"]["*"]["inputs"]["*"]["base"] == tok2vec
 
 
 def test_column_only_where_the_layers_are_known(base):
