@@ -161,8 +161,10 @@ def _copy_parts(old: Model, base: Model, doc: Doc) -> int:
     RETURNS (int): Width of the embeddings.
     """
     embed, both = base.layers
-    embed.from_bytes(old.get_ref("embed").to_bytes())
-    both.layers[0].layers[0].from_bytes(old.get_ref("encode").to_bytes())
+    # Not by name: a tok2vec that replace_listeners has copied lost the names.
+    their_embed, their_encode = old.layers
+    embed.from_bytes(their_embed.to_bytes())
+    both.layers[0].layers[0].from_bytes(their_encode.to_bytes())
     (embedded,) = embed.predict([doc])
     return embedded.shape[1]
 

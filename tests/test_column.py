@@ -103,6 +103,20 @@ def test_column_reads_token_vectors_and_embeddings_of_the_base(fixture, request)
     numpy.testing.assert_array_equal(read, numpy.hstack([vectors, embedded]))
 
 
+def test_column_reads_embeddings_of_a_copy_that_replace_listeners_made(shared_base):
+    """Such a copy lacks thinc's references to its layers."""
+    nlp = spacy.load(shared_base)
+    nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    text = ["Mister Ana bought the device Acme"]
+    before = scores(nlp, text)
+    nlp.get_pipe("ner").add_label("GADGET")
+    add_column(nlp, "ner", NEW, **COLUMN)
+    after = scores(nlp, text)[:, : before.shape[1]]
+    numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+    (read,) = inputs_of(nlp).predict([nlp.make_doc(*text)])
+    assert read.shape[1] == 32 + 32 + COLUMN["width"]
+
+
 def inputs_of(nlp):
     return nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].layers[0]
 
@@ -195,7 +209,9 @@ def test_column_config_is_a_copy():
     assert (n_columns(config), n_columns(new)) == (0, 1)
 
 
-@pytest.mark.parametrize("changes", [{}, {"subword_features": False}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"subword_features": False}, {"pretrained_vectors": True}]
+)
 def test_column_takes_a_tok2vec_apart_into_the_layers_that_spacy_makes_of_it(changes):
     config = {**CNN, **changes}
     embed, encode = embed_and_encode(config)
