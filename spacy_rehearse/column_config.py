@@ -64,8 +64,9 @@ def embed_and_encode(tok2vec: ConfigT) -> Optional[Tuple[ConfigT, ConfigT]]:
     name = tok2vec.get("@architectures")
     if name == "spacy.HashEmbedCNN.v2" and tok2vec["maxout_pieces"] > 1:
         return _parts_of_cnn(tok2vec)
-    if name == "spacy.Tok2Vec.v2" and tok2vec["encode"]["@architectures"] == ENCODER:
-        return tok2vec["embed"], tok2vec["encode"]
+    encode = tok2vec.get("encode", {})
+    if name == "spacy.Tok2Vec.v2" and encode.get("@architectures") == ENCODER:
+        return tok2vec["embed"], encode
     return None
 
 

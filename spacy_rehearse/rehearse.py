@@ -56,9 +56,8 @@ def _preview(nlp: Language, session: Session, example: Example) -> Example:
     """The example as the learning pipe will see it: with starts of sentences, say."""
     if not session.annotating:
         return example
-    predicted = example.predicted.copy()
-    for name in session.annotating:
-        predicted = nlp.get_pipe(name)(predicted)
+    copied = [example.predicted.copy()]
+    (predicted,) = annotate_docs(nlp, session.annotating, copied)
     return Example(predicted, example.reference)
 
 

@@ -227,8 +227,9 @@ def test_column_takes_a_tok2vec_apart_into_the_layers_that_spacy_makes_of_it(cha
 def test_column_leaves_a_tok2vec_whole_whose_parts_it_does_not_know():
     lstm = {"@architectures": "spacy.TorchBiLSTMEncoder.v1", "width": 8, "depth": 1}
     other = {"@architectures": "spacy.Tok2Vec.v2", "embed": {}, "encode": lstm}
+    layer = {**other, "encode": {"@layers": "own.v1"}}
     column = grown_config({"tok2vec": CNN, "hidden_width": 9}, **COLUMN)["tok2vec"]
-    for tok2vec in (LISTENER, other, {**CNN, "maxout_pieces": 1}, column):
+    for tok2vec in (LISTENER, other, layer, {**CNN, "maxout_pieces": 1}, column):
         assert embed_and_encode(tok2vec) is None
         new = grown_config({"tok2vec": tok2vec, "hidden_width": 9}, **COLUMN)
         assert new["tok2vec"]["*"]["inputs"]["*"]["base"] == tok2vec
