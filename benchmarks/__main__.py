@@ -44,8 +44,6 @@ def main(
     names = methods.split(",") if methods else ["base", *METHODS, *TWO_PIPES]
     if not all((step.folder / "joint.spacy").exists() for step in plan.steps):
         names = [name for name in names if not name.startswith("joint")]
-    if len(plan.steps) > 1:
-        names = [name for name in names if name not in TWO_PIPES]
     runs = [(name, seed) for seed in map(int, seeds.split(",")) for name in names]
     for wave in (lambda m: m not in TWO_PIPES, lambda m: m in TWO_PIPES):
         _run_all(suite, [run for run in runs if wave(run[0])], shared, work, workers)

@@ -47,12 +47,13 @@ def run(
         result: Dict[str, Any] = {"seconds": 0.0}
         if method == "base":
             nlp = spacy.load(plan.base)
-        elif method in TWO_PIPES:
-            expert = folder.parent / f"naive-{seed}" / str(number)
-            nlp = two_pipes(base, expert, method)
         else:
             student = folder / str(number)
-            result = fit(method, base, step, student, seed, work / "cache")
+            if method in TWO_PIPES:
+                expert = folder.parent / f"naive-{seed}" / str(number)
+                two_pipes(base, expert, method).to_disk(student)
+            else:
+                result = fit(method, base, step, student, seed, work / "cache")
             nlp = spacy.load(student)
             base = student
         result.update(score(predictor(nlp), plan.base, step, labels))
@@ -79,11 +80,13 @@ def fit(
 
 
 def two_pipes(base: Path, expert: Path, method: str) -> Language:
-    """Put the naively tuned recogniser before or behind the untouched one."""
+    """Put the naively tuned recogniser before or behind the untouched one. In a
+    sequence of labels, each step adds one.
+    """
     nlp, tuned = spacy.load(base), spacy.load(expert)
     first = method == "two-pipes-expert-first"
     place = {"first": True} if first else {"last": True}
-    nlp.add_pipe("ner", source=tuned, name="expert", **place)
+    nlp.add_pipe("ner", source=tuned, name=f"expert_{len(nlp.pipe_names)}", **place)
     return nlp
 
 

@@ -165,12 +165,18 @@ def test_benchmarks_rivals_learn(base, corpus, step, tmp_path, workdir, method):
 def test_benchmarks_two_pipes_the_first_wins(base, gadget_expert, method):
     nlp = two_pipes(base, gadget_expert, method)
     assert nlp.pipe_names == (
-        ["ner", "expert"] if "base-first" in method else ["expert", "ner"]
+        ["ner", "expert_1"] if "base-first" in method else ["expert_1", "ner"]
     )
     alone = entities_f(load_pipeline(str(base), "base", "base"), ("PERSON", "ORG"))
     if "base-first" in method:
         assert entities_f(nlp, ("PERSON", "ORG")) == alone
     assert entities_f(nlp, ("GADGET",)) > 0.5
+
+
+def test_benchmarks_each_step_adds_a_pipe(base, gadget_expert, tmp_path):
+    two_pipes(base, gadget_expert, TWO_PIPES[0]).to_disk(tmp_path)
+    nlp = two_pipes(tmp_path, gadget_expert, TWO_PIPES[0])
+    assert nlp.pipe_names == ["ner", "expert_1", "expert_2"]
 
 
 def test_benchmarks_experts_are_compared_with_the_truth(monkeypatch):
