@@ -109,7 +109,7 @@ def _left_out(config: Config) -> str:
     if not thinner:
         return ""
     return (
-        f". Hardly any text has one: of the others, {thinner['keep']:.0%} are kept "
+        f". Few texts have one: of the others, {thinner['keep']:.0%} are kept "
         "([corpora.train.augmenter])"
     )
 

@@ -71,7 +71,7 @@ def make_config(
     docs = read_docs(train, Vocab())
     marked = recipe.measure_gold(docs).labels
     new = resolve_labels(labels, marked, recogniser.labels)
-    keep = share_to_keep(docs)
+    keep = share_to_keep(docs, read_docs(dev, Vocab()), new)
     docs = thin(docs, keep)
     gold = recipe.measure_gold(docs).only(new)
     rehearse = pool is not None

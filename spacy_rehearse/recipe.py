@@ -24,8 +24,9 @@ SHORTEST_DENSE = 7  # where a character says as much as three of others
 DENSE = {"zh", "ja", "ko", "th", "lo", "my", "km"}
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
-# Where fewer gold texts than SPARSE have an entity, so many others are kept for each.
-SPARSE, SILENT = 0.08, 3.0
+# Where fewer gold texts than SPARSE have an entity, or fewer than this part of dev's
+# share, so many others are kept for each.
+SPARSE, RARER, SILENT = 0.08, 0.5, 3.0
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 HIDDEN = 0.15  # share of the gold from which on old labels have to step back

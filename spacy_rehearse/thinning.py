@@ -2,36 +2,51 @@
 
 Where one text in thirty mentions a new label, and one word in five hundred, `O` is
 right nearly always, and stays the answer however long the training takes (class
-imbalance, met by undersampling: Japkowicz and Stephen 2002). A text's own digest
-decides on it, so that it is the same texts each time.
+imbalance, met by undersampling: Japkowicz and Stephen 2002). And where dev, which shows
+what the pipeline is for, mentions it far more often than the gold does, `O` is learnt
+as too likely (label shift: Saerens et al. 2002). A text's own digest decides on it, so
+that it is the same texts each time.
 """
 
 from hashlib import blake2b
-from typing import Callable, Iterator, List, Sequence
+from typing import Callable, Collection, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .recipe import SILENT, SPARSE
+from .recipe import RARER, SILENT, SPARSE
 
 LEAST = 0.001  # share that is kept: 0 would keep none
 
 ThinnerT = Callable[[Language, Example], Iterator[Example]]
 
 
-def share_to_keep(docs: Sequence[Doc]) -> float:
+def share_to_keep(
+    docs: Sequence[Doc], dev: Sequence[Doc], labels: Collection[str]
+) -> float:
     """Find out how many of the texts without an entity should be kept.
 
     docs (Sequence[Doc]): The gold.
-    RETURNS (float): The share, 1.0 for all: unless hardly any text has one, and then
-        SILENT of the others for each that has.
+    dev (Sequence[Doc]): The gold to choose the checkpoint by.
+    labels (Collection[str]): The labels that are learnt: dev may mark others, too.
+    RETURNS (float): The share, 1.0 for all: unless hardly any text has one, or dev has
+        them far more often, and then SILENT of the others for each that has.
     """
-    n_marked = sum(bool(doc.ents) for doc in docs)
-    if not 0 < n_marked < SPARSE * len(docs):
+    marked = share_marked(docs, labels)
+    if not 0 < marked < max(SPARSE, RARER * share_marked(dev, labels)):
         return 1.0
-    share = SILENT * n_marked / (len(docs) - n_marked)
-    return max(round(share, 3), LEAST)
+    n_silent = sum(not doc.ents for doc in docs)
+    if not n_silent:
+        return 1.0
+    share = SILENT * (len(docs) - n_silent) / n_silent
+    return min(max(round(share, 3), LEAST), 1.0)
+
+
+def share_marked(docs: Sequence[Doc], labels: Collection[str]) -> float:
+    """RETURNS (float): The share of docs that have an entity of one of the labels."""
+    n_marked = sum(any(ent.label_ in labels for ent in doc.ents) for doc in docs)
+    return n_marked / max(len(docs), 1)
 
 
 def thin(docs: Sequence[Doc], keep: float) -> List[Doc]:

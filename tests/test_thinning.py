@@ -6,7 +6,7 @@ from spacy.tokens import DocBin, Span
 from spacy.training import Corpus, Example
 
 from spacy_rehearse.convert import split_off
-from spacy_rehearse.recipe import SILENT, SPARSE
+from spacy_rehearse.recipe import RARER, SILENT, SPARSE
 from spacy_rehearse.thinning import create_thin_v1, is_kept, share_to_keep, thin
 
 NLP = spacy.blank("en")
@@ -23,19 +23,23 @@ def texts(n_marked, n_silent):
     return marked + [make(f"nothing happens, {i}") for i in range(n_silent)]
 
 
-@given(n_marked=st.integers(1, 20), n_silent=st.integers(0, 600))
+@given(
+    n_marked=st.integers(1, 20),
+    n_silent=st.integers(0, 600),
+    n_in_dev=st.integers(0, 10),
+)
 def test_thinning_keeps_all_mentions_and_about_as_many_others_as_it_should(
-    n_marked, n_silent
+    n_marked, n_silent, n_in_dev
 ):
     docs = texts(n_marked, n_silent)
-    keep = share_to_keep(docs)
+    keep = share_to_keep(docs, texts(n_in_dev, 10 - n_in_dev), ["GADGET"])
     left = thin(docs, keep)
     assert sum(bool(doc.ents) for doc in left) == n_marked
     assert left == [doc for doc in docs if doc in left]  # in their order
-    if n_marked >= SPARSE * len(docs):
+    if n_marked / len(docs) >= max(SPARSE, RARER * n_in_dev / 10):
         assert keep == 1 and left == docs
     else:
-        wanted = SILENT * n_marked
+        wanted = min(SILENT * n_marked, n_silent)
         assert abs(len(left) - n_marked - wanted) <= 5 * wanted**0.5
 
 
@@ -43,12 +47,21 @@ def test_thinning_never_keeps_none():
     blank = spacy.blank("en")
     docs = [blank.make_doc(f"text {i}") for i in range(9000)]
     docs[0].ents = [Span(docs[0], 0, 1, "X")]
-    assert share_to_keep(docs) > 0
-    create_thin_v1(share_to_keep(docs))  # takes it
+    keep = share_to_keep(docs, docs, ["X"])
+    assert keep > 0
+    create_thin_v1(keep)  # takes it
 
 
 def test_thinning_leaves_gold_without_any_entity_alone():
-    assert share_to_keep(texts(0, 30)) == 1  # it is refused elsewhere
+    docs = texts(0, 30)
+    assert share_to_keep(docs, docs, ["GADGET"]) == 1  # it is refused elsewhere
+
+
+def test_thinning_old_labels_that_dev_marks_say_nothing_of_new_ones():
+    docs, dev = texts(10, 90), texts(10, 90)
+    dev += [make(f"Ada Lovelace, {i}", "PERSON") for i in range(300)]
+    assert share_to_keep(docs, dev, ["GADGET"]) == 1
+    assert share_to_keep(docs, dev, ["GADGET", "PERSON"]) < 1
 
 
 def test_thinning_is_independent_of_the_dev_split():

@@ -35,7 +35,7 @@ COMMENTS = {
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
     "[corpora.train.augmenter]": [
-        "Hardly any text has an entity. Of those that have none, so many are kept.",
+        "Few texts have an entity. Of those that have none, so many are kept.",
     ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
