@@ -13,6 +13,7 @@ from .inputs import Inputs
 from .recipe import (
     FEW_ENTITIES,
     MARGIN,
+    MARGIN_ALONE,
     MOSTLY_NEW,
     RENAMED,
     column_settings,
@@ -24,7 +25,8 @@ from .teacher import Teacher
 
 
 def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> float:
-    """Choose the margin, unless the user did: none, unless gold is scarce.
+    """Choose the margin, unless the user did: none, unless gold is scarce, and less
+    without silver.
 
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
@@ -33,7 +35,9 @@ def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> floa
     """
     if how.margin is not None:
         return how.margin
-    return MARGIN if _is_scarce(inputs, experts) else 0.0
+    if not _is_scarce(inputs, experts):
+        return 0.0
+    return MARGIN if how.ratio else MARGIN_ALONE
 
 
 def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:

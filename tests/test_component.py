@@ -15,10 +15,10 @@ from spacy_rehearse.scorer import SCORE_WEIGHTS
 from .util import entities_f, make_docs
 
 
-def initialized(base, corpus, regularizers=None, **settings):
+def initialized(base, corpus, regularizers=None, ratio=3.0, **settings):
     """A pipeline with an initialized component, and the gold."""
     nlp = spacy.load(base)
-    config = {"regularizers": regularizers or {}}
+    config = {"regularizers": regularizers or {}, "ratio": ratio}
     rehearsal = nlp.add_pipe("rehearsal", first=True, config=config)
     examples = list(Corpus(corpus / "train.spacy")(nlp))
     rehearsal.initialize(

@@ -11,7 +11,7 @@ from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.distillation import label_of
 from spacy_rehearse.layers import output_layer
 from spacy_rehearse.margin import raise_scores
-from spacy_rehearse.recipe import LEAN, MARGIN
+from spacy_rehearse.recipe import LEAN, MARGIN, MARGIN_ALONE
 
 from .test_component import initialized, loop
 from .util import make_docs
@@ -165,6 +165,9 @@ def test_margin_is_there_by_itself_only_where_experts_miss_most(
     assert rehearsal.session.about["settings"]["expert"]["lean"] in (0.0, LEAN)
 
 
-def test_margin_without_experts_is_there_where_there_are_few_entities(base, corpus):
-    nlp, _ = initialized(base, corpus, expert=None, column=COLUMN)
-    assert nlp.get_pipe("rehearsal").session.margin == MARGIN
+@pytest.mark.parametrize("ratio, margin", [(1.0, MARGIN), (0.0, MARGIN_ALONE)])
+def test_margin_without_experts_is_there_where_there_are_few_entities(
+    base, corpus, ratio, margin
+):
+    nlp, _ = initialized(base, corpus, expert=None, column=COLUMN, ratio=ratio)
+    assert nlp.get_pipe("rehearsal").session.margin == margin
