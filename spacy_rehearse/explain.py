@@ -109,8 +109,8 @@ def _left_out(config: Config) -> str:
     if not thinner:
         return ""
     return (
-        f". Few texts have one: of the others, {thinner['keep']:.0%} are kept "
-        "([corpora.train.augmenter])"
+        ". Hardly any text has one, or far fewer than in dev: of the others, "
+        f"{thinner['keep']:.0%} are kept ([corpora.train.augmenter])"
     )
 
 

@@ -35,7 +35,8 @@ COMMENTS = {
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
     "[corpora.train.augmenter]": [
-        "Few texts have an entity. Of those that have none, so many are kept.",
+        "Hardly any text has an entity, or far fewer than in dev. Of those that have none,",
+        "so many are kept.",
     ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
