@@ -33,11 +33,9 @@ def share_to_keep(
     RETURNS (float): The share, 1.0 for all: unless hardly any text has one, or dev has
         them far more often, and then SILENT of the others for each that has.
     """
-    marked = share_marked(docs, labels)
-    if not 0 < marked < max(SPARSE, RARER * share_marked(dev, labels)):
-        return 1.0
+    wanted = max(SPARSE, RARER * share_marked(dev, labels))
     n_silent = sum(not doc.ents for doc in docs)
-    if not n_silent:
+    if not 0 < share_marked(docs, labels) < wanted or not n_silent:
         return 1.0
     share = SILENT * (len(docs) - n_silent) / n_silent
     return min(max(round(share, 3), LEAST), 1.0)

@@ -26,6 +26,24 @@ def config_for(base, corpus, **settings):
     )
 
 
+def test_init_config_thins_gold_where_dev_has_far_more(base, corpus, tmp_path):
+    nlp = spacy.blank("en")
+    docs = DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab)
+    marked = [doc for doc in docs if any(e.label_ == "GADGET" for e in doc.ents)]
+    silent = [nlp.make_doc(f"nothing happens, {i}") for i in range(6 * len(marked))]
+    gold, dense = tmp_path / "gold.spacy", tmp_path / "dense.spacy"
+    DocBin(docs=marked + silent).to_disk(gold)
+    DocBin(docs=marked).to_disk(dense)
+    thinners = [
+        config_for(base, corpus, train=gold, dev=dev, labels=["GADGET"])["corpora"][
+            "train"
+        ]["augmenter"]
+        for dev in (gold, dense)
+    ]
+    assert thinners[0] is None
+    assert thinners[1]["keep"] == 0.5  # three of the six for each
+
+
 def test_init_config_is_complete_and_reads_back(base, corpus, tmp_path):
     config = config_for(base, corpus, labels=["GADGET"])
     gold = recipe.measure_gold(read_gold_of(config))
