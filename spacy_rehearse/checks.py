@@ -96,7 +96,7 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
     save_to = memory.get("save_to")
     if save_to and (Path(save_to).is_dir() or not can_be_written(Path(save_to))):
         raise ValueError(f"{where} save_to is {save_to!r}, no file that can be written")
-    if memory["capacity"] < 1:
+    if not isinstance(memory["capacity"], int) or memory["capacity"] < 1:
         raise ValueError(
             f"{where} capacity is {memory['capacity']}: expected at least 1 text "
             "(memory = null in [initialize.components.rehearsal] turns it off)"

@@ -2,12 +2,10 @@
 
 import re
 from collections import Counter
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
     Dict,
     Iterable,
     Iterator,
@@ -26,21 +24,7 @@ from spacy.training.converters import conll_ner_to_docs, iob_to_docs
 
 from .completion import place_entities, set_entities, tokens_of
 
-
-def iob_or_conll_to_docs(text: str) -> Iterable[Doc]:
-    """Read IOB, a sentence a line, or a token a line, as `spacy convert` does."""
-    one_a_line = not any("|" in line for line in text.splitlines()[:10])
-    read = conll_ner_to_docs if one_a_line else iob_to_docs
-    return read(text, n_sents=1, no_print=True)
-
-
-# spaCy's own converters, by the suffix of the file.
-COLUMNS: Dict[str, Callable] = {
-    ".conll": partial(conll_ner_to_docs, n_sents=1, no_print=True),
-    ".iob": iob_or_conll_to_docs,
-}
-
-
+COLUMNS = (".conll", ".iob")
 TAG = re.compile(r"O|-|[BILUES]-.+")
 OTHER_KEYS = {"label", "labels", "entities", "annotations"}  # of other tools
 
@@ -179,18 +163,16 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
 
 def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    _check_tags(path, lines)
+    whole = path.suffix == ".iob" and _is_sentence(lines)
+    _check_tags(path, lines, whole)
+    read = iob_to_docs if whole else conll_ner_to_docs
     try:
         # spaCy takes a line of nothing but tabs for a token, and joins two texts.
         text = "\n".join(line if line.strip() else "" for line in lines)
-        docs = list(COLUMNS[path.suffix](text))
+        docs = list(read(text, n_sents=1, no_print=True))
     except Exception as e:  # spaCy's converters raise what they meet
         short = [n for n, line in enumerate(lines, 1) if len(line.split()) == 1]
-        why = (
-            f"line {short[0]} lacks a token or its tag"
-            if short and "|" not in lines[short[0] - 1]
-            else e
-        )
+        why = f"line {short[0]} lacks a token or its tag" if short and not whole else e
         raise ValueError(f"{path}: spaCy can't read its columns ({why})") from e
     for number, doc in enumerate((doc for doc in docs if len(doc)), start=1):
         spans = [
@@ -200,14 +182,20 @@ def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
         yield f"text {number}", {"text": doc.text, "spans": spans}
 
 
-def _check_tags(path: Path, lines: Sequence[str]) -> None:
+def _is_sentence(lines: Sequence[str]) -> bool:
+    """Whether the first line is a sentence of word|TAG, and not a token and its tag."""
+    words = next((line.split() for line in lines if line.strip()), [])
+    return bool(words) and all(re.search(r"\S\|\S", word) for word in words)
+
+
+def _check_tags(path: Path, lines: Sequence[str], whole: bool) -> None:
     """Raise a ValueError at a tag that is no IOB or BILUO: spaCy's converters would cut
-    a label out of whatever it is.
+    a label out of whatever it is. `whole` if each line is a sentence of word|TAG.
     """
     for number, line in enumerate(lines, 1):
         columns = line.split()
-        if "|" in line:
-            tags = [word.rpartition("|")[2] for word in columns if "|" in word]
+        if whole:
+            tags = [word.rpartition("|")[2] for word in columns]
         else:
             tags = columns[-1:] if len(columns) > 1 else []
         for tag in tags:

@@ -12,7 +12,7 @@ from thinc.api import Config
 
 from . import recipe
 from .column import DEFAULT_COLUMN, can_grow
-from .gold import read_docs, resolve_labels, share_hidden
+from .gold import check_dev, read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import (
@@ -63,7 +63,8 @@ def make_config(
     column (bool): Whether new labels get a column, where one can be added. Else all
         weights learn.
     RETURNS (Config): The config, filled.
-    RAISES (ValueError): If the base has no such component, or the gold no new label.
+    RAISES (ValueError): If the base has no such component, the gold no new label, or
+        dev none of them.
     """
     nlp = load_pipeline(base, "base", "--base")
     check_recogniser(nlp, component, f"base {base!r}")
@@ -71,7 +72,9 @@ def make_config(
     docs = read_docs(train, Vocab())
     marked = recipe.measure_gold(docs).labels
     new = resolve_labels(labels, marked, recogniser.labels)
-    keep = share_to_keep(docs, read_docs(dev, Vocab()), new)
+    dev_docs = read_docs(dev, Vocab())
+    check_dev(dev, recipe.measure_gold(dev_docs).labels, new)
+    keep = share_to_keep(docs, dev_docs, new)
     docs = thin(docs, keep)
     gold = recipe.measure_gold(docs).only(new)
     rehearse = pool is not None
@@ -81,9 +84,11 @@ def make_config(
     hidden = _share_hidden(nlp, component, docs, new)
     step_back = recipe.must_step_back(hidden, {*new} & {*recogniser.labels})
     names = ["rehearsal"] * rehearse + nlp.component_names
+    # Without one, CuPy does. PyTorch's is for models of both, that share the memory.
+    allocator = "pytorch" if gpu and has_transformer(nlp, component) else None
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
-        "system": {"seed": 0, "gpu_allocator": "pytorch" if gpu else None},
+        "system": {"seed": 0, "gpu_allocator": allocator},
         "nlp": _nlp_section(nlp, names, required_pipes(nlp, component)),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {

@@ -213,13 +213,19 @@ def method_config(config: Config, method: str) -> Config:
 
 
 def check_has_rehearsal(config: Config) -> None:
-    """Raise a ValueError if there is no rehearsal component, or by another name.
+    """Raise a ValueError if there is no rehearsal component, or by another name, or one
+    that is not told of its teacher.
 
     config (Config): A config, interpolated.
     """
     components = config.get("components", {})
     if "rehearsal" in components:
-        return
+        if "rehearsal" in config.get("initialize", {}).get("components", {}):
+            return
+        raise ValueError(
+            "the config has no section [initialize.components.rehearsal]: it names the "
+            "teacher and the pool"
+        )
     for name, block in components.items():
         if block.get("factory") == "rehearsal":
             raise ValueError(

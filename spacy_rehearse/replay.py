@@ -1,7 +1,7 @@
 """Replay: what a memory holds, as the silver of other updates: beside the gold."""
 
 import random
-from typing import Iterator, List, Sequence
+from typing import Iterable, Iterator, List, Sequence, Set
 
 from .memory import Exemplar
 from .silver import SilverText
@@ -19,35 +19,37 @@ def as_silver(
     labels (Sequence[str]): The labels that are learnt. On those that the teacher knows
         already, people change their mind: what they said before does not count.
     RETURNS (List[SilverText]): The texts. What people marked with labels that neither
-        the teacher nor this round knows becomes missing.
+        the teacher nor this round knows becomes missing, and what they marked with one
+        that is learnt anew, unless the teacher says what it is.
     """
     known = {*teacher.labels, *labels}
-    corrected = teacher.corrected(labels)
+    corrected = {*teacher.corrected(labels)}
     texts = [exemplar.text for exemplar in exemplars]
     taught = predict_entities(teacher.nlp, teacher.pipes, texts)
     return [
         _complete(
-            exemplar.without(corrected),
-            said,
-            known,
-            len(teacher.nlp.make_doc(exemplar.text)),
+            exemplar, said, known, corrected, len(teacher.nlp.make_doc(exemplar.text))
         )
         for exemplar, said in zip(exemplars, taught, strict=True)
     ]
 
 
 def _complete(
-    exemplar: Exemplar, taught: Sequence[Entity], known: set, n_words: int
+    exemplar: Exemplar,
+    taught: Sequence[Entity],
+    known: Set[str],
+    corrected: Set[str],
+    n_words: int,
 ) -> SilverText:
+    said = [e for e in exemplar.entities if e[2] in corrected]
+    exemplar = exemplar.without(corrected)
     marked = [e for e in exemplar.entities if e[2] in exemplar.exact]
     own = [e for e in marked if e[2] in known]
     unknown = [(start, end) for start, end, x in marked if x not in known]
     filled_in = [
-        e
-        for e in taught
-        if e[2] not in exemplar.exact
-        and not any(s < e[1] and e[0] < t for s, t, _ in marked)
+        e for e in taught if e[2] not in exemplar.exact and not _overlaps(e, marked)
     ]
+    unknown += [e[:2] for e in said if not _overlaps(e, filled_in)]
     return SilverText(
         text=exemplar.text,
         entities=tuple(sorted([*own, *filled_in])),
@@ -55,6 +57,10 @@ def _complete(
         exact=tuple(x for x in exemplar.exact if x in known),
         missing=(*exemplar.missing, *unknown),
     )
+
+
+def _overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
+    return any(start < entity[1] and entity[0] < end for start, end, _ in others)
 
 
 def replayed_forever(

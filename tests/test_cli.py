@@ -374,7 +374,7 @@ def test_cli_init_config_thins_gold_that_hardly_mentions_the_label(
     assert not any("hold a new entity" in line for line in checked["advice"])
     n_out = len(gold) + len(silent) - checked["gold_texts"]
     told = spacy_cli("check", "c.cfg").stdout
-    assert f"{n_out} more are left out by [corpora.train.augmenter]" in told
+    assert f"{n_out} more are left out by the settings of [corpora.train]" in told
 
 
 def test_cli_init_config_can_skip_what_can_not_be_read(

@@ -122,6 +122,19 @@ def test_convert_reads_iob_of_a_token_a_line_as_spacy_does(tmp_path):
     assert [ent.label_ for doc in one for ent in doc.ents] == ["PERSON"]
 
 
+@pytest.mark.parametrize("name", ["x.conll", "x.iob"])
+@pytest.mark.parametrize("first", ["", "| O\n", "x|y O\n", "|| O\n"])
+def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
+    content = f"{first}Ana B-PER\n| O\na|b O\nAcme|Co B-ORG\nInc I-ORG\n"
+    (doc,) = written(tmp_path, name, content).docs
+    words = [line.split()[0] for line in content.splitlines()]
+    assert doc.text.split() == words
+    assert [(e.text, e.label_) for e in doc.ents] == [
+        ("Ana", "PER"),
+        ("Acme|Co Inc", "ORG"),
+    ]
+
+
 @pytest.mark.parametrize(
     "name, content, words",
     [
@@ -134,6 +147,11 @@ def test_convert_reads_iob_of_a_token_a_line_as_spacy_does(tmp_path):
         ("x.iob", "Ana|x|y|z|B-PER", "can't read its columns"),
         ("x.conll", "Ana\tPER\nran\tO\n", "line 1: 'PER' is no IOB tag"),
         ("x.iob", "Ana ran home\n", "line 1: 'home' is no IOB tag"),
+        ("x.iob", "Ana|B-PER ran|O\nBob|PER ran|O\n", "line 2: 'PER' is no IOB tag"),
+        ("x.iob", "Ana|B-PER ran|O\nBob|O ran\n", "line 2: 'ran' is no IOB tag"),
+        ("x.iob", "| O\na|b PER\n", "line 2: 'PER' is no IOB tag"),
+        ("x.conll", "Ana|B-PER ran|O\n", "line 1: 'ran|O' is no IOB tag"),
+        ("x.conll", "Ana B-PER\n|\n", "line 2 lacks a token or its tag"),
         (
             "x.jsonl",
             '{"text": "Ana ran", "label": [[0, 3, "PER"]]}',

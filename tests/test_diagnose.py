@@ -5,11 +5,12 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin, Span
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.cli.check import _advise_on_rate, _advise_on_weights
-from spacy_rehearse.diagnose import advise, check_pool, diagnose
+from spacy_rehearse.diagnose import FEWEST_TEXTS, advise, check_pool, diagnose
 from spacy_rehearse.recipe import memory_settings
 from spacy_rehearse.teacher import load_teacher
 
@@ -205,10 +206,31 @@ def test_check_needs_rehearsal_and_gold(base, corpus, workdir):
     quick_config(base, corpus, "naive.cfg", naive=True)
     done = CliRunner().invoke(rehearse_cli, ["check", "naive.cfg"])
     assert done.exit_code == 1 and "no rehearsal component" in done.output
+    config = Config().from_disk(quick_config(base, corpus, "no.cfg"), interpolate=False)
+    del config["initialize"]["components"]["rehearsal"]
+    config.to_disk("no.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", "no.cfg"])
+    assert done.exit_code == 1 and "no section [initialize" in done.output
     DocBin().to_disk("empty.spacy")
     quick_config(base, corpus, "x.cfg", paths__train="empty.spacy")
     done = CliRunner().invoke(rehearse_cli, ["check", "x.cfg"])
     assert done.exit_code == 1 and "holds no doc" in done.output
+
+
+def test_check_knows_that_a_column_is_the_default(base, corpus, workdir):
+    texts = [f"nothing at all happens here , {i} say ." for i in range(FEWEST_TEXTS)]
+    srsly.write_jsonl("silent.jsonl", [{"text": text} for text in texts])
+    told = []
+    for change in ({}, {"column": None}):
+        path = quick_config(base, corpus, "c.cfg", paths__pool="silent.jsonl")
+        config = Config().from_disk(path, interpolate=False)
+        settings = config["initialize"]["components"]["rehearsal"]
+        del settings["column"]
+        settings.update(change)
+        config.to_disk(path)
+        done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg", "--json"])
+        told.append(" ".join(json.loads(done.stdout)["advice"]))
+    assert "hardly rehearsed" not in told[0] and "hardly rehearsed" in told[1]
 
 
 def test_check_tells_that_the_rate_ends_elsewhere():

@@ -164,6 +164,20 @@ def test_evaluate_knows_what_was_corrected():
     assert learnt(base, student, "ner") == ["GADGET"]
 
 
+def test_evaluate_knows_what_was_corrected_again():
+    base, student = says(ORG=["Acme"]), says(ORG=["Bob"], GADGET=["Zoomer"])
+    first = {"teacher": {"fingerprint": "a"}, "labels": ["ORG"], "corrected": ["ORG"]}
+    second = {**first, "teacher": {"fingerprint": "b"}, "labels": ["GADGET", "ORG"]}
+    base.meta["spacy_rehearse"] = first
+    student.meta["spacy_rehearse"] = second
+    assert learnt(base, student, "ner") == ["GADGET", "ORG"]
+    student.meta["spacy_rehearse"] = {**second, "labels": ["GADGET"]}
+    assert learnt(base, student, "ner") == ["GADGET"]
+    assert learnt(base, base, "ner") == []
+    student.meta["spacy_rehearse"] = {**first, "scores": {}}  # of the same round
+    assert learnt(base, student, "ner") == ["GADGET"]
+
+
 def test_forgetting_of_nothing():
     report = compare_pipelines(BASE, BASE, "ner", gold=gold(), texts=TEXTS)
     told = report.summary()

@@ -162,3 +162,18 @@ def test_interpolate_sweep_needs_something_to_see_what_is_kept_by(pair, tmp_path
     for given in ([], ["--sweep", "x.spacy", "--alpha", "0.5"]):
         assert CliRunner().invoke(app, [*args, *given]).exit_code == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_interpolate_sweep_of_a_corrected_label(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_rehearse.cli.interpolate.STEPS", 1)
+    student = spacy.load(base)
+    student.meta["spacy_rehearse"] = {"labels": ["ORG"], "corrected": ["ORG"]}
+    student.to_disk(tmp_path / "student")
+    docs = make_docs(spacy.blank("en"), 9, ("PERSON", "ORG"), seed=6)
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    args = ["rehearse", "interpolate", str(base), str(tmp_path / "student")]
+    args += [str(tmp_path / "x"), "--sweep", str(tmp_path / "dev.spacy"), "--json"]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0, done.output
+    points = json.loads(done.stdout)["points"]
+    assert all(0 < point["learnt"] <= 1 and 0 < point["kept"] <= 1 for point in points)

@@ -190,6 +190,7 @@ def test_memory_what_people_said_before_they_corrected_a_label_does_not_count(ba
     known = exemplar(text, (7, 15, "ORG"), labels=["ORG", "PERSON"])
     (silver,) = as_silver([known], teacher, ["ORG"])
     assert silver.exact == ("PERSON",) and silver.entities == ((30, 39, "ORG"),)
+    assert silver.missing == ((7, 15),)  # it may be one still: it is no `O`
     keep = partial(merge, capacity=9, policy=reservoir)
     first = keep(Memory([], {}), [known])
     second = keep(first, [exemplar("two", round="2")], corrected=["ORG"])
@@ -224,6 +225,7 @@ def with_memory(**settings):
         ({"path": None, "save_to": None}, "both null"),
         ({"capacity": 0}, "capacity is 0: expected at least 1"),
         ({"capacity": -3}, "capacity is -3"),
+        ({"capacity": None}, "capacity is None"),
         ({"path": "other.jsonl"}, "no file other.jsonl"),
         ({"policy": "rare"}, "policy is 'rare': expected a block"),
         ({"size": 3}, r"holds \['size'\]"),

@@ -22,6 +22,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import checks
+from ..column import DEFAULT_COLUMN
 from ..diagnose import Diagnosis, advise, check_pool, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
@@ -85,7 +86,8 @@ def check_cli(
         check_pool(found)
     defaults = Language.get_factory_meta("rehearsal").default_config or {}
     ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
-    grows = config["initialize"]["components"]["rehearsal"].get("column") is not None
+    given = config["initialize"]["components"]["rehearsal"]
+    grows = given.get("column", DEFAULT_COLUMN) is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
     advice += _advise_on_weights(config["training"]["score_weights"])
     advice += _advise_on_rate(config["training"])
@@ -219,7 +221,7 @@ def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
         f"teacher sees an entity in {share:.0f} %"
     )
     if n_out > 0:
-        msg.text(f"{n_out} more are left out by [corpora.train.augmenter]")
+        msg.text(f"{n_out} more are left out by the settings of [corpora.train]")
     rows = [(x, n, _called(found, x)) for x, n in found.gold_labels.most_common()]
     msg.table(
         rows, header=("label", "entities", "the teacher calls them"), divider=True

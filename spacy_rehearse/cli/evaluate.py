@@ -223,6 +223,8 @@ def learnt(base: Language, student: Language, component: str) -> List[str]:
     known = labels_of(base, component)
     told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
     corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
+    if told.get("teacher") != before.get("teacher"):  # not of the same round
+        corrected |= {*told.get("labels", [])}  # some were corrected before, too
     return sorted((labels_of(student, component) - known) | (corrected & known))
 
 

@@ -5,7 +5,6 @@ from typing import Any, List, Optional, Sequence
 
 import spacy
 from spacy.cli._util import Arg, Opt, string_to_list
-from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import msg
 
@@ -13,7 +12,7 @@ from .. import init_config, recipe
 from ..cache import write_whole
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
-from ..gold import check_dev, read_docs, resolve_labels
+from ..gold import resolve_labels
 from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
 from ..teacher import load_pipeline
@@ -148,8 +147,6 @@ def init_config_cli(
             for change in how.changes:
                 change(config)
         gold = recipe.measure_gold(init_config.read_gold_of(config))
-        marked = recipe.measure_gold(read_docs(dev, Vocab())).labels
-        check_dev(dev, marked, gold.labels)
         if dry_run:
             _explain(base, component, config, gold, method, given)
             return

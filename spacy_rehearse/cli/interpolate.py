@@ -23,6 +23,7 @@ from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_free
 from ._texts import read_texts
+from .evaluate import learnt
 
 STEPS = 10  # of a sweep
 
@@ -31,7 +32,7 @@ class Point(NamedTuple):
     """A point of a sweep.
 
     alpha (float): From 0, the base, to 1, the student.
-    learnt (float): F of the new labels.
+    learnt (float): F of the new or corrected labels.
     kept (float): F of the old labels against gold or, where that marks none, agreement
         with the base.
     """
@@ -152,16 +153,19 @@ def _sweep(
     for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
         between = load_pipeline(student, "student", "STUDENT")
         interpolate(before, between, component, step / STEPS)
-        told = compare_pipelines(before, between, component, gold=gold, texts=texts)
+        new = learnt(before, between, component)
+        told = compare_pipelines(
+            before, between, component, gold=gold, texts=texts, new=new
+        )
         figures = told.summary()
-        learnt, kept = figures["new_f"], figures["old_f"]
+        new_f, kept = figures["new_f"], figures["old_f"]
         kept = figures["retention"] if kept is None else kept
-        if learnt is None or kept is None:
+        if new_f is None or kept is None:
             raise ValueError(
-                f"{data} must mark the new labels {told.new}, and old ones, too, "
+                f"{data} must mark the new labels {new}, and old ones, too, "
                 "unless there is raw text (--pool)"
             )
-        points.append(Point(step / STEPS, learnt, kept))
+        points.append(Point(step / STEPS, new_f, kept))
     return points
 
 
