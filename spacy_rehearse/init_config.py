@@ -84,7 +84,7 @@ def make_config(
     hidden = _share_hidden(nlp, component, docs, new)
     step_back = recipe.must_step_back(hidden, {*new} & {*recogniser.labels})
     names = ["rehearsal"] * rehearse + nlp.component_names
-    # Without one, CuPy does. PyTorch's is for models of both, that share the memory.
+    # CuPy has an allocator of its own. PyTorch's is for models that use both.
     allocator = "pytorch" if gpu and has_transformer(nlp, component) else None
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),

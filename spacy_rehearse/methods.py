@@ -187,7 +187,6 @@ def method_config(config: Config, method: str) -> Config:
         pool=[Path("pool")] if how.rehearses else None,
         labels=given.get("labels"),
         component=_component(told).get("component", "ner"),
-        gpu=bool(told["system"].get("gpu_allocator")),
         column=False,
     )
     # As they stand, variables and all, so that they can be overridden as before.

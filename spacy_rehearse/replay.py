@@ -41,7 +41,7 @@ def _complete(
     corrected: Set[str],
     n_words: int,
 ) -> SilverText:
-    said = [e for e in exemplar.entities if e[2] in corrected]
+    withdrawn = [e for e in exemplar.entities if e[2] in corrected]
     exemplar = exemplar.without(corrected)
     marked = [e for e in exemplar.entities if e[2] in exemplar.exact]
     own = [e for e in marked if e[2] in known]
@@ -49,7 +49,7 @@ def _complete(
     filled_in = [
         e for e in taught if e[2] not in exemplar.exact and not _overlaps(e, marked)
     ]
-    unknown += [e[:2] for e in said if not _overlaps(e, filled_in)]
+    unknown += [e[:2] for e in withdrawn if not _overlaps(e, filled_in)]
     return SilverText(
         text=exemplar.text,
         entities=tuple(sorted([*own, *filled_in])),

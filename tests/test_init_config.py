@@ -89,10 +89,13 @@ def test_init_config_vectors_where_the_base_has_them(corpus, tmp_path, base):
     assert config["initialize"]["vectors"] == "${paths.base}"
 
 
-def test_init_config_gpu_and_several_pools(base, corpus):
+def test_init_config_gpu_and_several_pools(base, corpus, monkeypatch):
     config = config_for(base, corpus, gpu=True, pool=[corpus / "pool.jsonl", corpus])
     assert config["system"]["gpu_allocator"] is None  # PyTorch may not be there
     assert len(config["paths"]["pool"]) == 2
+    monkeypatch.setattr(init_config, "has_transformer", lambda *_: True)
+    config = config_for(base, corpus, gpu=True)
+    assert config["system"]["gpu_allocator"] == "pytorch"
 
 
 def test_init_config_dev_has_to_mark_a_new_label(base, tmp_path):
