@@ -166,17 +166,18 @@ def finished(run: Run) -> Optional[Dict[str, Any]]:
     return scores if scores.get("config") == run.digest else None
 
 
-def do_run(run: Run) -> Dict[str, Any]:
+def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
     """Train a method and score it; nothing is left of it if it is interrupted.
 
     run (Run): The run.
+    use_gpu (int): As in spaCy's train: call require_gpu before. -1 for the CPU.
     RETURNS (Dict[str, Any]): The scores.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     pipeline = run.folder / f"{run.method}-{run.seed}"
     for file in (run.result, pipeline.with_suffix(".memory.jsonl")):
         file.unlink(missing_ok=True)
-    seconds = fit(run.config, pipeline)
+    seconds = fit(run.config, pipeline, use_gpu)
     student = spacy.load(pipeline)
     scores = {
         "method": run.method,
@@ -189,21 +190,23 @@ def do_run(run: Run) -> Dict[str, Any]:
     return scores
 
 
-def fit(config: Config, output: Path) -> float:
+def fit(config: Config, output: Path, use_gpu: int = -1) -> float:
     """Train as `spacy train` does, and keep the best checkpoint.
 
     config (Config): The config.
     output (Path): Where the pipeline goes. It appears whole or not at all. The config
         is saved beside it.
+    use_gpu (int): As in spaCy's train: call require_gpu before. -1 for the CPU.
     RETURNS (float): Seconds of CPU time, after what comes before the first update.
     """
     config.to_disk(output.with_suffix(".cfg"))
-    nlp = init_nlp(load_config(output.with_suffix(".cfg"), interpolate=False))
+    saved = load_config(output.with_suffix(".cfg"), interpolate=False)
+    nlp = init_nlp(saved, use_gpu=use_gpu)
     folder = output.with_suffix(".training")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     start = time.process_time()
-    train(nlp, folder)
+    train(nlp, folder, use_gpu=use_gpu)
     seconds = time.process_time() - start
     shutil.rmtree(output, ignore_errors=True)
     (folder / "model-best").rename(output)

@@ -11,6 +11,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.util import load_config
+from thinc.compat import has_gpu
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
@@ -185,6 +186,11 @@ def test_results_front_by_what_is_learnt_and_kept():
         (["--workers", "0"], "at least one"),
         (["--test", "no.spacy"], "Can't find no.spacy"),
         (["--test", "config.cfg"], "is not a .spacy file"),
+        pytest.param(
+            ["--gpu-id", "1"],
+            "--gpu-id is 1, and Thinc finds no GPU",
+            marks=pytest.mark.skipif(has_gpu, reason="there is one"),
+        ),
     ],
 )
 def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):

@@ -1,5 +1,6 @@
 """Training on a GPU, where there is one, as a user starts it."""
 
+import json
 import subprocess
 import sys
 
@@ -26,8 +27,11 @@ SCARCE = {
 }
 
 
+needs_gpu = pytest.mark.skipif(not has_cupy_gpu, reason="no GPU that CuPy can use")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not has_cupy_gpu, reason="no GPU that CuPy can use")
+@needs_gpu
 @pytest.mark.parametrize(
     "settings",
     [{}, SCARCE, IN_PLACE],
@@ -42,3 +46,14 @@ def test_gpu_learns_and_keeps_and_the_result_loads_on_a_cpu(
     student, old = spacy.load(workdir / "out" / "model-best"), ("PERSON", "ORG")
     assert entities_f(student, ("GADGET",)) > 0.5
     assert entities_f(student, old) > entities_f(spacy.load(base), old) - 0.05
+
+
+@pytest.mark.slow
+@needs_gpu
+def test_gpu_compares_methods(base, corpus, workdir):
+    quick_config(base, corpus, workdir / "config.cfg")
+    command = "spacy rehearse compare config.cfg --output out --methods rehearsal,naive"
+    command += " --seeds 0 --gpu-id 0"
+    subprocess.run([sys.executable, "-m", *command.split()], check=True)
+    results = json.loads((workdir / "out" / "results.json").read_text())["results"]
+    assert min(results["rehearsal"]["new F"]) > 0.5

@@ -30,6 +30,10 @@ def pair(request, tmp_path_factory):
             nlp.update(examples, sgd=False)
             for name in learning:
                 nlp.get_pipe(name).finish_update(optimizer)
+    nlp.meta["spacy_rehearse"] = {
+        "labels": ["GADGET"],
+        "scores": {"rehearsal_new_f": 1},
+    }
     student = tmp_path_factory.mktemp("student") / request.param
     nlp.to_disk(student)
     return path, student
@@ -106,7 +110,8 @@ def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     assert not (out / "other_pipe").exists()
     assert said(between) == said(expected)
     assert between.meta["interpolated"]["alpha"] == 0.5
-    assert "spacy_rehearse" not in between.meta
+    told = between.meta["spacy_rehearse"]  # `evaluate` asks it what was learnt
+    assert told["labels"] == ["GADGET"] and "scores" not in told
     again = CliRunner().invoke(app, args)
     assert again.exit_code == 1 and "--force" in again.stdout
 

@@ -20,7 +20,8 @@ from spacy.cli._util import (
 )
 from spacy.util import load_config
 from spacy.vocab import Vocab
-from thinc.api import Config
+from thinc.api import Config, require_gpu
+from thinc.util import gpu_is_available
 from tqdm import tqdm
 from wasabi import msg
 
@@ -66,6 +67,7 @@ def compare_cli(
         help="Gold to score on that nothing was chosen by: .spacy. By default the dev set of the config",
     ),
     workers: int = Opt(1, "--workers", "-w", help="Runs at a time, a core each"),
+    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
     as_json: bool = Opt(False, "--json", "-J", help="Print the results as JSON"),
     code: Optional[Path] = CODE,
     force: bool = Opt(
@@ -95,6 +97,11 @@ def compare_cli(
     with fail_on(ValueError, OSError):
         config = load_config(config_path, overrides=overrides, interpolate=False)
         numbers = _read_seeds(seeds)
+        if use_gpu >= 0 and not gpu_is_available():
+            raise ValueError(
+                f"--gpu-id is {use_gpu}, and Thinc finds no GPU: is CuPy installed? "
+                "Leave it out to train on the CPU"
+            )
         if test is not None:  # a file that can't be read shows now, not in hours
             read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
@@ -117,7 +124,7 @@ def compare_cli(
         msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
     if todo:
         tell(f"Runs to train: {len(todo)}. What each says: {output / 'runs'}/*.log")
-    failed = _do_all(todo, workers, code)
+    failed = _do_all(todo, workers, code, use_gpu)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
         msg.fail("No run came to its end", exits=1)
@@ -160,7 +167,9 @@ def _read_seeds(seeds: str) -> List[int]:
     return [int(number) for number in numbers]
 
 
-def _do_all(runs: List[Run], workers: int, code: Optional[Path]) -> List[str]:
+def _do_all(
+    runs: List[Run], workers: int, code: Optional[Path], use_gpu: int
+) -> List[str]:
     """Do the runs, each in a process of its own.
 
     RETURNS (List[str]): The names of those that failed.
@@ -171,12 +180,12 @@ def _do_all(runs: List[Run], workers: int, code: Optional[Path]) -> List[str]:
     pool = ProcessPoolExecutor(
         workers,
         mp_context=get_context("spawn"),
-        initializer=import_code,
-        initargs=(code,),
+        initializer=_begin,
+        initargs=(code, use_gpu),
     )
     with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
         try:
-            names = {pool.submit(_work, run): run for run in runs}
+            names = {pool.submit(_work, run, use_gpu): run for run in runs}
             for number, future in enumerate(as_completed(names), start=1):
                 run = names[future]
                 bar.update()
@@ -198,13 +207,19 @@ def name_of(run: Run) -> str:
     return f"{run.method} (seed {run.seed})"
 
 
-def _work(run: Run) -> None:
+def _begin(code: Optional[Path], use_gpu: int) -> None:
+    import_code(code)
+    if use_gpu >= 0:
+        require_gpu(use_gpu)
+
+
+def _work(run: Run, use_gpu: int) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     with _log(run).open("w") as log:  # what spaCy prints, of all levels
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
-            do_run(run)
+            do_run(run, use_gpu)
         except Exception:
             traceback.print_exc()
             raise

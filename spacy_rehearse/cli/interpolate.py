@@ -112,7 +112,7 @@ def interpolate_cli(
         n_moved = interpolate(before, between, component, alpha)
         # Scores of the student are not those of what is between.
         between.meta["performance"] = {}
-        between.meta.pop("spacy_rehearse", None)
+        between.meta.get("spacy_rehearse", {}).pop("scores", None)
         between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
         _save(between, output_dir)
     if as_json:
