@@ -1,6 +1,5 @@
 """Conversion of gold from annotation tools to spaCy's binary format."""
 
-import re
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
@@ -20,12 +19,10 @@ from typing import (
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training.converters import conll_ner_to_docs, iob_to_docs
 
 from .completion import place_entities, set_entities, tokens_of
+from .iob import COLUMNS, read_columns
 
-COLUMNS = (".conll", ".iob")
-TAG = re.compile(r"O|-|[BILUES]-.+")
 OTHER_KEYS = {"label", "labels", "entities", "annotations"}  # of other tools
 
 
@@ -72,7 +69,7 @@ def convert(
     if path.suffix == ".json":
         return _convert(_read_json(path), nlp, path, labels)
     if path.suffix in COLUMNS:
-        return _convert(_read_columns(path), nlp, path, labels)
+        return _convert(read_columns(path), nlp, path, labels)
     known = ", ".join([".jsonl", ".json", *COLUMNS])
     raise ValueError(
         f"{path}: its suffix is none of {known}. Rename the "
@@ -161,51 +158,6 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
         yield f"record {number}", {"text": text, "spans": named}
 
 
-def _read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    whole = path.suffix == ".iob" and _is_sentence(lines)
-    _check_tags(path, lines, whole)
-    read = iob_to_docs if whole else conll_ner_to_docs
-    try:
-        # spaCy takes a line of nothing but tabs for a token, and joins two texts.
-        text = "\n".join(line if line.strip() else "" for line in lines)
-        docs = list(read(text, n_sents=1, no_print=True))
-    except Exception as e:  # spaCy's converters raise what they meet
-        short = [n for n, line in enumerate(lines, 1) if len(line.split()) == 1]
-        why = f"line {short[0]} lacks a token or its tag" if short and not whole else e
-        raise ValueError(f"{path}: spaCy can't read its columns ({why})") from e
-    for number, doc in enumerate((doc for doc in docs if len(doc)), start=1):
-        spans = [
-            {"start": e.start_char, "end": e.end_char, "label": e.label_}
-            for e in doc.ents
-        ]
-        yield f"text {number}", {"text": doc.text, "spans": spans}
-
-
-def _is_sentence(lines: Sequence[str]) -> bool:
-    """Whether the first line is a sentence of word|TAG, and not a token and its tag."""
-    words = next((line.split() for line in lines if line.strip()), [])
-    return bool(words) and all(re.search(r"\S\|\S", word) for word in words)
-
-
-def _check_tags(path: Path, lines: Sequence[str], whole: bool) -> None:
-    """Raise a ValueError at a tag that is no IOB or BILUO: spaCy's converters would cut
-    a label out of whatever it is. `whole` if each line is a sentence of word|TAG.
-    """
-    for number, line in enumerate(lines, 1):
-        columns = line.split()
-        if whole:
-            tags = [word.rpartition("|")[2] for word in columns]
-        else:
-            tags = columns[-1:] if len(columns) > 1 else []
-        for tag in tags:
-            if not TAG.fullmatch(tag) and columns[0] != "-DOCSTART-":
-                raise ValueError(
-                    f"{path}, line {number}: {tag!r} is no IOB tag: expected O, or "
-                    "B- or I- and a label, e.g. B-DRUG"
-                )
-
-
 def _read_records(path: Path) -> Iterator[Tuple[int, Dict[str, Any]]]:
     with path.open("rb") as file_:
         for number, line in enumerate(file_, start=1):
@@ -220,6 +172,16 @@ def _read_record(line: bytes, where: str) -> Dict[str, Any]:
         raise ValueError(f"{where}: not a JSON record ({e})") from e
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise ValueError(f'{where}: no "text" in the record')
+    try:
+        record["text"].encode("utf8")
+    except UnicodeEncodeError as e:
+        raise ValueError(f"{where}: half of a character in the text ({e})") from e
+    if record.get("_is_binary"):
+        raise ValueError(
+            f"{where}: a yes or no to one span (_is_binary) tells nothing of the rest "
+            "of the text, and gold has to mark all mentions of its labels. Mark the "
+            "texts in full, e.g. with Prodigy's ner.correct"
+        )
     return record
 
 
@@ -232,10 +194,7 @@ def _make_doc(
 ) -> Tuple[Doc, List[str]]:
     """Make a doc, with its problems. `marked` gets all labels of the record."""
     try:
-        spans = sorted(
-            (int(span["start"]), int(span["end"]), str(span["label"]))
-            for span in record.get("spans") or []
-        )
+        spans = sorted({_read_span(span) for span in record.get("spans") or []})
     except (KeyError, TypeError, ValueError) as e:
         raise ValueError(
             f'{where}: "spans" must be a list of records with start, end and label '
@@ -264,6 +223,13 @@ def _make_doc(
     doc.set_ents([], default="outside")
     set_entities(doc, placed, tokens_of(unclear + unplaced))
     return doc, problems
+
+
+def _read_span(span: Dict[str, Any]) -> Tuple[int, int, str]:
+    label = span["label"]
+    if not isinstance(label, str) or not label.strip():
+        raise ValueError(f"the label is {label!r}")
+    return int(span["start"]), int(span["end"]), label
 
 
 def _within(doc: Doc, start: int, end: int) -> List[Span]:

@@ -1,7 +1,7 @@
 """Diagnosis: what `spacy debug data` can't know, before anything is trained."""
 
 from collections import Counter
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -32,6 +32,7 @@ class Diagnosis(NamedTuple):
         label). Entities that it does not see are not counted.
     confusing (List[Tuple[str, str, str]]): Gold entities that it calls otherwise, each
         once: text, gold label, teacher's label.
+    n_contradicted (int): Gold texts that occur again, marked otherwise.
     n_seen (int): Gold texts in which the teacher sees an entity.
     n_marked (int): Gold texts in which a label that is to be learnt is marked.
     hidden (float): Share of the new entities that begin inside one of the teacher's.
@@ -52,6 +53,7 @@ class Diagnosis(NamedTuple):
     gold_labels: Counter
     called: Counter
     confusing: List[Tuple[str, str, str]]
+    n_contradicted: int
     n_seen: int
     n_marked: int
     hidden: float
@@ -110,6 +112,7 @@ def diagnose(
         gold_labels=marked,
         called=Counter((label, theirs) for _, label, theirs in met),
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
+        n_contradicted=count_contradicted(gold),
         n_seen=sum(bool(entities) for entities in said),
         n_marked=sum(any(e.label_ in new for e in doc.ents) for doc in gold),
         hidden=share_hidden([Example(doc, doc) for doc in gold], taught, new),
@@ -121,6 +124,19 @@ def diagnose(
         dev_labels=Counter(ent.label_ for doc in dev for ent in doc.ents),
         teacher_f=_teacher_f(teacher, dev),
     )
+
+
+def count_contradicted(docs: Iterable[Doc]) -> int:
+    """Count texts of which a model learns now one thing and now another.
+
+    docs (Iterable[Doc]): The gold.
+    RETURNS (int): The number of texts that occur more than once, with other entities.
+    """
+    marked: Dict[str, Set[frozenset]] = {}
+    for doc in docs:
+        spans = frozenset((e.start_char, e.end_char, e.label_) for e in doc.ents)
+        marked.setdefault(doc.text, set()).add(spans)
+    return sum(len(ways) > 1 for ways in marked.values())
 
 
 def check_pool(found: Diagnosis) -> None:
@@ -174,6 +190,11 @@ def advise(
             f"Only {found.n_marked} of {found.n_gold} gold texts hold a new entity: "
             "they are seldom seen. Leave most of the others out of the gold, say all "
             f"but {SILENT * found.n_marked:g}"
+        )
+    if found.n_contradicted:
+        advice.append(
+            f"{found.n_contradicted} gold texts occur more than once, marked "
+            "otherwise: what is marked in one is O in the other. Make one of them"
         )
     advice += _advise_on_conflicts(found, column)
     advice += _advise_on_labels(found)

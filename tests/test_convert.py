@@ -65,6 +65,10 @@ def test_convert_leaves_what_it_can_not_place_as_missing(tmp_path):
         ({"spans": []}, 'no "text"'),
         ({"text": "a", "spans": [{"start": 0}]}, '"spans" must be a list'),
         ({"text": "a", "spans": 3}, '"spans" must be a list'),
+        ({"text": "a", "spans": [span(0, 1, label=None)]}, "the label is None"),
+        ({"text": "a", "spans": [span(0, 1, label="")]}, "the label is ''"),
+        ({"text": "a \ud83d"}, "half of a character"),
+        ({"text": "a", "spans": [], "_is_binary": True}, "yes or no to one span"),
         ([1], 'no "text"'),
     ],
 )
@@ -151,6 +155,8 @@ def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
         ("x.iob", "Ana|B-PER ran|O\nBob|O ran\n", "line 2: 'ran' is no IOB tag"),
         ("x.iob", "| O\na|b PER\n", "line 2: 'PER' is no IOB tag"),
         ("x.conll", "Ana|B-PER ran|O\n", "line 1: 'ran|O' is no IOB tag"),
+        ("x.conll", "Ana B-PER\nran -\n", "line 2: '-' is no IOB tag"),
+        ("x.iob", "Ana|B-PER a|b|O\n", "line 1: some words have more parts"),
         ("x.conll", "Ana B-PER\n|\n", "line 2 lacks a token or its tag"),
         (
             "x.jsonl",
@@ -189,3 +195,29 @@ def test_convert_keeps_some_labels(tmp_path):
     assert module.convert(path, NLP, ["ORG"]).labels == {"ORG": 1}
     with pytest.raises(ValueError, match="marks no GPE: it marks ORG, PERSON"):
         module.convert(path, NLP, ["ORG", "GPE"])
+
+
+def test_convert_reads_iobes_as_biluo(tmp_path):
+    rows = ["New B-LOC", "York E-LOC", "E-Mail O", "Rio B-LOC", "de I-LOC"]
+    rows += ["Janeiro E-LOC", "Ana S-PER", "Bob S-PER"]
+    sentence = " ".join("|".join(row.split()) for row in rows)
+    for name, content in (("x.conll", "\n".join(rows)), ("x.iob", sentence)):
+        (doc,) = written(tmp_path, name, content).docs
+        assert [(ent.text, ent.label_) for ent in doc.ents] == [
+            ("New York", "LOC"), ("Rio de Janeiro", "LOC"),
+            ("Ana", "PER"), ("Bob", "PER"),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["-X- -X- O", "-X- O O", "O", ""])
+@pytest.mark.parametrize("blank", ["\n", ""])
+def test_convert_takes_the_start_of_a_document_for_no_text(tmp_path, rest, blank):
+    start = f"-DOCSTART- {rest}\n{blank}"
+    content = f"{start}Ana NNP B-NP B-PER\n\n{start}Bob NNP B-NP B-PER\n"
+    docs = written(tmp_path, "x.conll", content).docs
+    assert [doc.text.strip() for doc in docs] == ["Ana", "Bob"]
+
+
+def test_convert_keeps_a_span_that_is_given_twice(tmp_path):
+    made = convert(tmp_path, {"text": "a Zoomer", "spans": [span(2, 8), span(2, 8)]})
+    assert not made.problems and made.n_entities == 1

@@ -38,6 +38,15 @@ def test_diagnosis_shows_what_the_teacher_calls_the_new_concept(teacher):
     assert "FIRM is marked 2 times: annotate more" in advise(found)
 
 
+def test_diagnosis_tells_of_texts_that_contradict_each_other(teacher):
+    gold = [named((35, 43, "GADGET")), named(), named(text="nothing"), named()]
+    found = diagnose(teacher, gold=gold, dev=[], pool=[])
+    assert found.n_contradicted == 1
+    assert "1 gold texts occur more than once" in " ".join(advise(found))
+    found = diagnose(teacher, gold=[gold[0], gold[0]], dev=[], pool=[])
+    assert found.n_contradicted == 0
+
+
 def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
     pool = [text for text, _ in make_texts(120, (), 4, kinds=("PERSON",))]
     dev = [spacy.blank("en").make_doc(text) for text in pool[:3]]

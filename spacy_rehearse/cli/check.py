@@ -261,6 +261,7 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
         "gold_texts": found.n_gold,
         "gold_labels": dict(found.gold_labels),
         "gold_texts_with_new_entities": found.n_marked,
+        "gold_texts_marked_twice_otherwise": found.n_contradicted,
         "gold_texts_with_teacher_entities": found.n_seen,
         "new_entities_hidden": found.hidden,
         "called": [

@@ -10,6 +10,7 @@ from wasabi import msg
 
 from ..cache import write_whole
 from ..convert import convert, split_off
+from ..diagnose import count_contradicted
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
@@ -102,6 +103,11 @@ def convert_cli(
         msg.warn(
             f"{n_long} texts have more than {LONG} tokens: is each a text of its own? In "
             "columns, a blank line separates them"
+        )
+    if n_twice := count_contradicted(converted.docs):
+        msg.warn(
+            f"{n_twice} texts occur more than once, marked otherwise: what is marked in "
+            "one is O in the other. Make one of them"
         )
     if not converted.n_entities:
         msg.warn("No text has an entity: is this the annotated file?")
