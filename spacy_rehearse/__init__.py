@@ -12,7 +12,7 @@ Data flows one way, and each module is one step of it:
     expert      finds the new labels in the silver (expert.py, findings.py, overlap.py)
     memory      annotation of earlier rounds, replayed (rounds.py, memory.py, replay.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
-    column      new weights for new labels                     (column.py, margin.py)
+    column      new weights for new labels       (column.py, margin.py, averaging.py)
     train       both gradients in one step (examples.py, rehearse.py, distillation.py)
     score       new labels, retention, flood                       (scorer.py)
     export      an ordinary pipeline, without this plugin          (export.py)

@@ -61,6 +61,7 @@ def _settings(
         "expert": expert,
         "soft": session.soft,
         "margin": session.margin,
+        "averages_longer": session.averages_longer,
         "rename": session.renamer.share if session.renamer else 0.0,
         "column": session.column,
         "seed": inputs.seed,
@@ -126,6 +127,8 @@ def _summarise(
             lines.append(_explain_silence(inputs.corrected))
     if session.margin:
         lines.append(f"New labels learn with a margin over O ({session.margin:g})")
+    if session.averages_longer:
+        lines.append("Gold is scarce: weights are averaged over all of the training")
     if session.overlaps:
         shares = [f"{x} {n} of {m}" for x, (n, m) in sorted(session.overlaps.items())]
         lines.append(
@@ -182,11 +185,11 @@ def _explain(
 ) -> List[str]:
     """Tell what is done otherwise than the settings say, and why."""
     lines = []
-    if n_replayed:
-        n_gold = len(inputs.memory.exemplars) - n_replayed
+    if inputs.memory.exemplars:
+        n_gold = len({x.text for x in inputs.memory.exemplars}) - n_replayed
         more = f" ({n_gold} more are in this round's gold)" if n_gold else ""
         lines.append(f"Memory: {n_replayed} texts of earlier rounds{more}")
-    elif how.memory and not inputs.memory.exemplars:
+    elif how.memory:
         at = f" at {how.memory['path']}" if how.memory.get("path") else ""
         lines.append(f"Memory: none yet{at}, so this is taken for the first round")
         if "spacy_rehearse" in inputs.teacher.nlp.meta:

@@ -25,6 +25,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
+from .averaging import longer_averages, start_averages
 from .checks import check_enabled
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
@@ -35,7 +36,7 @@ from .margin import get_bias, set_bias, set_margin
 from .parity import check_parity
 from .prepare import prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
-from .rehearse import complete_gold, learn_silver, start_averages
+from .rehearse import complete_gold, learn_silver
 from .scorer import SCORE_WEIGHTS
 from .session import Session
 from .settings import PoolT, Settings
@@ -310,18 +311,22 @@ class Rehearsal(Pipe):
         self.settle()
         self.n_updates += 1
         losses, self._losses = self._losses, None
+        models = [self.nlp.get_pipe(name).model for name in session.learning]
+        averages = getattr(sgd, "averages", None)
         if losses is not None:  # the first update
-            start_averages(self.nlp, session, sgd)
+            start_averages(models, averages)
             if self.component not in losses:
                 self._warn_of_order()
             if isinstance(sgd, Discriminative):
-                sgd.bind([self.nlp.get_pipe(name).model for name in session.learning])
+                sgd.bind(models)
         movable = session.movable
         for regularize in self.regularizers.values() if session.starts else ():
             movable = both(movable, regularize(session.starts, sgd) or {})
         if movable:
-            for name in session.learning:
-                update_movable(self.nlp.get_pipe(name).model, sgd, movable)
+            averages = averages if session.averages_longer else None
+            with longer_averages(models, averages, self.n_updates):
+                for model in models:
+                    update_movable(model, sgd, movable)
 
     def settle(self) -> None:
         """Let scores and gold be what they are when nothing is learnt: see margin.py

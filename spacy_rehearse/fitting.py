@@ -35,13 +35,18 @@ def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> floa
     """
     if how.margin is not None:
         return how.margin
-    if not _is_scarce(inputs, experts):
+    if not is_scarce(inputs, experts):
         return 0.0
     return MARGIN if how.ratio else MARGIN_ALONE
 
 
-def _is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
-    """Whether gold is too little for what it teaches: experts tell, or its size."""
+def is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
+    """Find out whether gold is too little for what it teaches.
+
+    inputs (Inputs): What there is.
+    experts (Sequence[Expert]): The experts.
+    RETURNS (bool): Whether it is: experts tell or, without any, its size.
+    """
     n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
     return miss_most(experts) if experts else n_entities < FEW_ENTITIES
 
@@ -63,7 +68,7 @@ def fit_column(
     RETURNS (Dict[str, Any]): Its width, depth and hidden units, and whether old labels
         learn to step back.
     """
-    wide = renamer is not None and not _is_scarce(inputs, experts)
+    wide = renamer is not None and not is_scarce(inputs, experts)
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
     step_back = must_step_back(hidden, inputs.corrected)
     return column_settings(settings, wide=wide, step_back=step_back)

@@ -16,6 +16,7 @@ from .gold import check_dev, read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import (
+    annotators_of,
     check_recogniser,
     load_pipeline,
     predict_entities,
@@ -89,7 +90,7 @@ def make_config(
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": allocator},
-        "nlp": _nlp_section(nlp, names, required_pipes(nlp, component)),
+        "nlp": _nlp_section(nlp, names, _needed(nlp, component)),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {
             "train": {**_corpus("train"), "augmenter": _thinner(keep)},
@@ -110,10 +111,15 @@ def _share_hidden(
 ) -> float:
     """How many of the new entities the base's hide, in the first texts of the gold."""
     docs = gold[:LOOKED_AT]
-    pipes = required_pipes(nlp, component)
+    pipes = _needed(nlp, component)
     texts = [doc.text for doc in docs]
     taught = dict(zip(texts, predict_entities(nlp, pipes, texts), strict=True))
     return share_hidden([Example(doc, doc) for doc in docs], taught, labels)
+
+
+def _needed(nlp: Language, component: str) -> List[str]:
+    """RETURNS (List[str]): The pipes that run when the teacher labels a text."""
+    return required_pipes(nlp, component, annotators_of(nlp, component))
 
 
 def _paths(base, train, dev, pool) -> Dict[str, Any]:
@@ -201,6 +207,7 @@ def _training(
     if has_transformer(nlp, component):
         rate = recipe.TRANSFORMER_LEARN_RATE
     others = [name for name in nlp.component_names if name != component]
+    own = annotators_of(nlp, component)
     weights: Dict[str, Optional[float]] = {}
     for name in others:
         for key, weight in default_score_weights(nlp, name).items():
@@ -219,7 +226,7 @@ def _training(
         "max_epochs": 0,
         **length,
         "frozen_components": others,
-        "annotating_components": upstream_of(nlp, component) if grow else [],
+        "annotating_components": _needed(nlp, component)[:-1] if grow else own,
         "before_update": None,
         "batcher": recipe.batcher(),
         "optimizer": recipe.optimizer(length["max_steps"], rate),

@@ -1,7 +1,8 @@
 """Inputs: teacher, gold, pool and memory, checked before anything is labelled."""
 
 import sys
-from typing import List, NamedTuple, Set, Tuple
+import warnings
+from typing import List, NamedTuple, Sequence, Set, Tuple
 
 from spacy.language import Language
 
@@ -20,7 +21,7 @@ from .listeners import check_listeners, upstream_of
 from .memory import Memory, round_key
 from .rounds import check_none_is_lost, open_memory
 from .settings import Settings
-from .teacher import Teacher, load_teacher
+from .teacher import Teacher, annotators_of, load_teacher
 
 
 class Inputs(NamedTuple):
@@ -87,6 +88,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     check_listeners(nlp, how.component, frozen, annotating, gold.examples)
     n_pool = count_texts(how.pool(nlp))
     teacher = load_teacher(how.teacher, how.component, annotating)
+    _warn_of_annotators(teacher, annotating)
     checks.check_vectors(nlp, teacher)
     check_columns(nlp, teacher)
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
@@ -108,3 +110,15 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
         no_column=why_no_column(nlp, teacher, shared),
         seed=training["seed"] or 0,
     )
+
+
+def _warn_of_annotators(teacher: Teacher, annotating: Sequence[str]) -> None:
+    """Warn if the student is not shown what the teacher was trained to read."""
+    own = annotators_of(teacher.nlp, teacher.component)
+    if missing := [name for name in own if name not in annotating]:
+        warnings.warn(
+            f"{teacher.component!r} of the base was trained with {', '.join(missing)} "
+            "as annotating components, and may read what they set. Add them to "
+            "[training] annotating_components",
+            stacklevel=2,
+        )

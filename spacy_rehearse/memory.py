@@ -128,8 +128,8 @@ def merge(
     """Take the gold of a round into a memory.
 
     Merging the same gold twice changes nothing; a round that is done again, with other
-    gold, takes the place of what it left before. Of a text that comes back, the newer
-    annotation is kept.
+    gold, takes the place of what it left before. A text that comes back is kept once
+    for each round: people have marked other labels in it.
 
     memory (Memory): The memory of earlier rounds. It is not changed.
     new (Sequence[Exemplar]): The gold of a round, all of the same round.
@@ -145,9 +145,8 @@ def merge(
     if is_known and len(memory.exemplars) <= capacity:
         return memory
     earlier = [x for x in memory.exemplars if x.round not in rounds]
-    kept = {x.text: x.without(corrected) for x in earlier}
-    kept.update({x.text: x for x in new})
-    chosen = policy(list(kept.values()), capacity)
+    kept = [x.without(corrected) for x in earlier]
+    chosen = policy([*kept, *new], capacity)
     return Memory(chosen, {**memory.rounds, **digests})
 
 
@@ -193,9 +192,43 @@ def as_exemplars(
     return list(exemplars.values())
 
 
-def without_round(memory: Memory, round: str) -> List[Exemplar]:
-    """RETURNS (List[Exemplar]): What other rounds left: this one has its gold."""
-    return [x for x in memory.exemplars if x.round != round]
+def earlier_than(memory: Memory, round: str) -> List[Exemplar]:
+    """Tell what other rounds left: this one has its gold.
+
+    memory (Memory): The memory.
+    round (str): The name of this round.
+    RETURNS (List[Exemplar]): The exemplars, one a text, with all that people marked.
+    """
+    order = {name: number for number, name in enumerate(memory.rounds)}
+    joined: Dict[str, Exemplar] = {}
+    for x in sorted(memory.exemplars, key=lambda x: order.get(x.round, -1)):
+        if x.round != round:
+            known = joined.get(x.text)
+            joined[x.text] = x if known is None else _both(known, x)
+    return list(joined.values())
+
+
+def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
+    """RETURNS (Exemplar): What people said of a text in two rounds. Where the newer one
+    sees an entity that overlaps the older one's, it counts, and the rest is unknown.
+    """
+    older = older.without(newer.exact)
+    said = [e for e in older.entities if e[2] in older.exact]
+    marked = [e for e in newer.entities if e[2] in newer.exact]
+    cut = [e for e in said if overlaps(e, marked)]
+    said = [e for e in said if e not in cut]
+    rest = [e for e in newer.entities if not overlaps(e, said)]
+    return newer._replace(
+        entities=tuple(sorted([*said, *rest])),
+        missing=(*older.missing, *newer.missing, *(e[:2] for e in cut)),
+        labels=tuple(sorted({*older.labels, *newer.labels})),
+        exact=tuple(sorted({*older.exact, *newer.exact})),
+    )
+
+
+def overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
+    """RETURNS (bool): Whether an entity shares a character with one of the others."""
+    return any(start < entity[1] and entity[0] < end for start, end, _ in others)
 
 
 def _missing(doc: Doc) -> Tuple[Tuple[int, int], ...]:

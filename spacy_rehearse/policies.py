@@ -45,18 +45,18 @@ def balanced(
         for label in {label for _, _, label in exemplar.entities} or {NO_ENTITY}:
             queues.setdefault(label, []).append(exemplar)
     rest = queues.pop(NO_ENTITY, [])
-    chosen: Dict[str, Exemplar] = {}
+    chosen: Dict[Exemplar, None] = {}  # a set in order
     kept = Counter(dict.fromkeys(queues, 0))
     while queues and len(chosen) < capacity:
         label = min(queues, key=lambda x: (kept[x], x))
         exemplar = queues[label].pop()
         if not queues[label]:
             del queues[label]
-        if exemplar.text not in chosen:
-            chosen[exemplar.text] = exemplar
+        if exemplar not in chosen:
+            chosen[exemplar] = None
             kept.update(label for _, _, label in exemplar.entities)
     room = max(capacity - len(chosen), 0)
-    return [*chosen.values(), *rest[::-1][:room]]
+    return [*chosen, *rest[::-1][:room]]
 
 
 def rare(exemplars: Sequence[Exemplar], capacity: int, seed: int = 0) -> List[Exemplar]:
@@ -105,7 +105,7 @@ def _forms(exemplar: Exemplar) -> List[Tuple[str, str]]:
 
 def _lot(exemplar: Exemplar, seed: int) -> str:
     data = f"{seed} {exemplar.text}".encode("utf8", "surrogatepass")
-    return sha256(data).hexdigest()
+    return sha256(data).hexdigest() + exemplar.round
 
 
 def create_reservoir_v1(*, seed: int = 0) -> PolicyT:

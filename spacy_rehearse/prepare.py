@@ -15,7 +15,7 @@ from .column import add_column
 from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
 from .findings import RELIABLE, expected_precision
 from .fisher import weigh
-from .fitting import fit_column, fit_margin, fit_renamer, fit_soft
+from .fitting import fit_column, fit_margin, fit_renamer, fit_soft, is_scarce
 from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, share_hidden
 from .heldout import Split, split_silver
@@ -23,7 +23,7 @@ from .inputs import Inputs, read_inputs
 from .interleave import Interleaver, shuffled_forever
 from .labelling import label_gold, label_pool, made_by
 from .listeners import has_transformer
-from .memory import round_key, without_round
+from .memory import earlier_than, round_key
 from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import has_weights_of, weights_digest
@@ -41,16 +41,18 @@ MEMORY_RATIO = 0.25  # words from the memory for each gold word
 
 
 class Labelled(NamedTuple):
-    """What the teacher says.
+    """What the teacher says, and what people have said before.
 
-    gold (Dict[str, Tuple[Entity, ...]]): Its entities by gold text.
+    gold (Dict[str, Tuple[Entity, ...]]): Old entities by gold text.
     shards (List[Shard]): The pool.
     split (Split): What of it is trained on, and what is held out.
+    remembered (List[SilverText]): Texts of earlier rounds.
     """
 
     gold: Dict[str, Tuple[Entity, ...]]
     shards: List[Shard]
     split: Split
+    remembered: List[SilverText]
 
 
 def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session:
@@ -76,8 +78,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     labelled = _label(nlp, inputs, how, store, read)
     experts = _train_experts(inputs, how)
     silver = shuffled_forever(labelled.split.training, read, random.Random(seed))
-    remembered = _remember(inputs, labelled)
-    replay = replayed_forever(remembered, random.Random(seed))
+    replay = replayed_forever(labelled.remembered, random.Random(seed))
     precision = _expected_precision(experts, labelled, read, inputs)
     alone = bool(experts) and (precision >= RELIABLE or miss_most(experts))
     if alone or (experts and inputs.corrected):
@@ -97,7 +98,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         labels=labels,
         heldout=labelled.split.heldout,
         interleaver=Interleaver(silver, how.ratio),
-        replay=Interleaver(replay, MEMORY_RATIO if remembered else 0.0),
+        replay=Interleaver(replay, MEMORY_RATIO if labelled.remembered else 0.0),
         gold_entities=labelled.gold,
         mentions=learn_mentions(inputs.gold.examples, labels, nlp),
         experts=experts,
@@ -106,6 +107,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         # Where old scores can't move, there is nothing to distil.
         soft=fit_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
         margin=0.0 if moves else fit_margin(how, inputs, experts),
+        averages_longer=not moves and is_scarce(inputs, experts),
         renamer=renamer,
         upstream=inputs.upstream,
         frozen=inputs.frozen,
@@ -133,7 +135,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         shards=labelled.shards,
         split=labelled.split,
         hidden=hidden,
-        n_replayed=len(remembered),
+        n_replayed=len(labelled.remembered),
     )
     return session
 
@@ -175,7 +177,13 @@ def _label(
     )
     old = set(inputs.teacher.labels) - inputs.corrected
     checks.check_entities([x.entities for x in split.heldout], old)
-    return Labelled(gold, shards, split)
+    remembered = _remember(inputs)
+    for text in remembered:  # people's word on this gold is better than the teacher's
+        if text.text in gold:
+            told = [e for e in text.entities if e[2] not in inputs.labels]
+            gold[text.text] = tuple(told)
+    remembered = [x for x in remembered if x.text not in gold]
+    return Labelled(gold, shards, split, remembered)
 
 
 def _train_experts(inputs: Inputs, how: Settings) -> List[Expert]:
@@ -208,8 +216,7 @@ def _expected_precision(
     return expected_precision(experts, [x.text for x in sample], inputs.labels)
 
 
-def _remember(inputs: Inputs, labelled: Labelled) -> List[SilverText]:
-    rounds = round_key(inputs.teacher.fingerprint, inputs.labels)
-    earlier = without_round(inputs.memory, rounds)
-    kept = [x for x in earlier if x.text not in labelled.gold]
-    return as_silver(kept, inputs.teacher, inputs.labels)
+def _remember(inputs: Inputs) -> List[SilverText]:
+    this = round_key(inputs.teacher.fingerprint, inputs.labels)
+    earlier = earlier_than(inputs.memory, this)
+    return as_silver(earlier, inputs.teacher, inputs.labels)

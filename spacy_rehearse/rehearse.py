@@ -7,7 +7,6 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Optimizer
 
 from .completion import complete
 from .distillation import update_softly
@@ -16,7 +15,6 @@ from .findings import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
 from .overlap import judge
-from .parameters import parameters
 from .session import Session
 from .silver import SilverText
 from .teacher import Teacher, annotate_docs, zone
@@ -142,23 +140,3 @@ def prepared_for(teacher: Teacher, docs: Iterable[Doc]) -> List[Doc]:
     RETURNS (List[Doc]): The docs, ready to be scored.
     """
     return annotate_docs(teacher.nlp, teacher.pipes[:-1], docs)
-
-
-def start_averages(nlp: Language, session: Session, optimizer: Optimizer) -> None:
-    """Let averaged parameters start at the weights.
-
-    Thinc starts them at zero (Optimizer._step), and scores the first checkpoints with
-    weights that are shrunk: as if the student had forgotten a fifth already.
-
-    nlp (Language): The student.
-    session (Session): The training run.
-    optimizer (Optimizer): The optimizer, changed in place. Averages that it has already
-        are left alone.
-    """
-    averages = getattr(optimizer, "averages", None)
-    if averages is None:
-        return
-    for name in session.learning:
-        pipe: Any = nlp.get_pipe(name)
-        for parameter in parameters(pipe.model):
-            averages.setdefault(parameter.key, parameter.weights.copy())

@@ -1,9 +1,9 @@
 """Replay: what a memory holds, as the silver of other updates: beside the gold."""
 
 import random
-from typing import Iterable, Iterator, List, Sequence, Set
+from typing import Iterator, List, Sequence, Set
 
-from .memory import Exemplar
+from .memory import Exemplar, overlaps
 from .silver import SilverText
 from .teacher import Entity, Teacher, predict_entities
 
@@ -47,9 +47,9 @@ def _complete(
     own = [e for e in marked if e[2] in known]
     unknown = [(start, end) for start, end, x in marked if x not in known]
     filled_in = [
-        e for e in taught if e[2] not in exemplar.exact and not _overlaps(e, marked)
+        e for e in taught if e[2] not in exemplar.exact and not overlaps(e, marked)
     ]
-    unknown += [e[:2] for e in withdrawn if not _overlaps(e, filled_in)]
+    unknown += [e[:2] for e in withdrawn if not overlaps(e, filled_in)]
     return SilverText(
         text=exemplar.text,
         entities=tuple(sorted([*own, *filled_in])),
@@ -57,10 +57,6 @@ def _complete(
         exact=tuple(x for x in exemplar.exact if x in known),
         missing=(*exemplar.missing, *unknown),
     )
-
-
-def _overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
-    return any(start < entity[1] and entity[0] < end for start, end, _ in others)
 
 
 def replayed_forever(

@@ -33,6 +33,7 @@ class Session:
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
     margin (float): By how much the score of `O` is raised while new labels learn.
+    averages_longer (bool): Whether weights are averaged over all of the training.
     renamer (Optional[Renamer]): Makes up names for the gold. None for no new names.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
@@ -61,6 +62,7 @@ class Session:
     overlaps: OverlapsT
     soft: float
     margin: float
+    averages_longer: bool
     renamer: Optional[Renamer]
     upstream: List[str]
     frozen: Tuple[str, ...]

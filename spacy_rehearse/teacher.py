@@ -50,7 +50,8 @@ def load_teacher(
 
     source (str): A package name or a path.
     component (str): The name of its entity recogniser.
-    annotating (Sequence[str]): Pipes whose annotation the recogniser needs.
+    annotating (Sequence[str]): Pipes whose annotation the recogniser needs, beside
+        those by which it was trained.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): If it can't be loaded, lacks the component, or if that is
         not an entity recogniser.
@@ -58,7 +59,8 @@ def load_teacher(
     setting = "`teacher` in [initialize.components.rehearsal]"
     nlp = load_pipeline(source, "teacher", setting)
     check_recogniser(nlp, component, f"teacher {str(source)!r}")
-    pipes = tuple(required_pipes(nlp, component, annotating))
+    needed = [*annotating, *annotators_of(nlp, component)]
+    pipes = tuple(required_pipes(nlp, component, needed))
     for name in set(pipes) & set(nlp.disabled):
         nlp.enable_pipe(name)
     recogniser: Any = nlp.get_pipe(component)
@@ -143,6 +145,23 @@ def required_pipes(
     before = nlp.component_names[: nlp.component_names.index(component)]
     listened = upstream_of(nlp, component)
     return [n for n in before if n in listened or n in annotating] + [component]
+
+
+def annotators_of(nlp: Language, component: str) -> List[str]:
+    """List the pipes whose annotation a recogniser has read when it was trained.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the recogniser.
+    RETURNS (List[str]): The annotating components of its own config that stand before
+        it, but for those that it listens to, and that set entities themselves.
+    """
+    told = nlp.config.get("training", {}).get("annotating_components", [])
+    listened = upstream_of(nlp, component)
+    return [
+        name
+        for name in required_pipes(nlp, component, told)[:-1]
+        if name not in listened and "doc.ents" not in nlp.get_pipe_meta(name).assigns
+    ]
 
 
 def run_pipes(

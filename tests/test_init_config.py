@@ -4,14 +4,16 @@ import numpy
 import pytest
 import spacy
 from spacy.cli.debug_data import debug_data
+from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.util import load_config, registry
 
 from spacy_rehearse import init_config, recipe
 from spacy_rehearse.cli._comments import with_comments
 from spacy_rehearse.init_config import make_config, read_gold_of
+from spacy_rehearse.teacher import load_teacher, predict_entities
 
-from .util import make_docs
+from .util import make_docs, make_texts, quick_config, train_base, with_embedding
 
 
 def config_for(base, corpus, **settings):
@@ -67,6 +69,32 @@ def test_init_config_freezes_siblings_and_hides_their_scores(shared_base, corpus
     weights = config["training"]["score_weights"]
     assert weights["tag_acc"] == 0.0 and weights["rehearsal_score"] == 1.0
     assert weights["ents_f"] == 0.0
+
+
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
+def test_init_config_runs_what_the_recogniser_was_trained_to_read(
+    corpus, tmp_path, workdir
+):
+    base = train_base(with_embedding(["NORM", "TAG"], None), tmp_path / "untagged")
+    nlp = spacy.load(base)
+    ruler = nlp.add_pipe("attribute_ruler", first=True)
+    ruler.add([[{"IS_LOWER": True}]], {"TAG": "X"})
+    nlp.config["training"]["annotating_components"] = ["attribute_ruler"]
+    nlp.to_disk(base)
+    texts = [text for text, _ in make_texts(60, (), seed=9)]
+    real = [[e.label_ for e in doc.ents] for doc in nlp.pipe(texts)]
+    teacher = load_teacher(str(base), "ner")
+    said = predict_entities(teacher.nlp, teacher.pipes, texts)
+    assert [[label for *_, label in entities] for entities in said] == real
+    assert [list(x) for x in said] != [
+        list(x) for x in predict_entities(teacher.nlp, ("ner",), texts)
+    ]
+    quick_config(base, corpus, workdir / "config.cfg", training__max_steps=10)
+    config = load_config("config.cfg")
+    assert config["training"]["annotating_components"] == ["attribute_ruler"]
+    train("config.cfg", "out")  # it would stop if student and teacher differed
+    with pytest.warns(UserWarning, match="Add them to .training. annotating_comp"):
+        train("config.cfg", "out", overrides={"training.annotating_components": []})
 
 
 def test_init_config_naive_training_has_its_own_embeddings(shared_base, corpus):

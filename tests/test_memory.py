@@ -17,11 +17,11 @@ from spacy_rehearse.memory import (
     Exemplar,
     Memory,
     as_exemplars,
+    earlier_than,
     merge,
     read_memory,
     round_key,
     save_memory,
-    without_round,
 )
 from spacy_rehearse.policies import balanced, rare, reservoir
 from spacy_rehearse.replay import as_silver
@@ -110,19 +110,55 @@ def test_memory_of_another_kind_is_refused(tmp_path, content, words):
 
 
 def test_memory_merges_a_round_once_and_again_when_its_gold_changed():
-    keep = partial(merge, capacity=3, policy=reservoir)
+    keep = partial(merge, capacity=4, policy=reservoir)
     first = keep(Memory([], {}), [exemplar("one"), exemplar("two")])
     assert keep(first, [exemplar("two"), exemplar("one")]) is first
     second = keep(first, [exemplar(x, round="2") for x in ("two", "three")])
-    assert {x.text: x.round for x in second.exemplars} == {
-        "one": "1",
-        "two": "2",
-        "three": "2",
-    }
+    assert {(x.text, x.round) for x in second.exemplars} == {
+        ("one", "1"), ("two", "1"), ("two", "2"), ("three", "2"),
+    }  # fmt: skip
     assert len(merge(second, [exemplar("two", round="2")], 2, reservoir).exemplars) == 2
     changed = keep(second, [exemplar("four", round="2")])
-    assert {x.text for x in changed.exemplars} == {"one", "four"}
-    assert [x.text for x in without_round(changed, "2")] == ["one"]
+    assert {x.text for x in changed.exemplars} == {"one", "two", "four"}
+    assert {x.text for x in earlier_than(changed, "2")} == {"one", "two"}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_memory_joins_what_people_said_of_a_text_in_several_rounds(backwards):
+    told = [
+        exemplar("Ana of Acme", (0, 3, "A"), (7, 11, "A"), labels="A", round="1"),
+        exemplar("Ana of Acme", (4, 11, "B"), labels="B", round="2"),
+    ]
+    memory = Memory(told[::-1] if backwards else told, {"1": "", "2": ""})
+    (both,) = earlier_than(memory, "3")
+    assert both.exact == both.labels == ("A", "B")
+    assert both.entities == ((0, 3, "A"), (4, 11, "B"))
+    assert both.missing == ((7, 11),)  # an A within a B: it is both
+    assert earlier_than(memory, "2") == told[:1]
+
+
+@pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
+@pytest.mark.filterwarnings("ignore:.*marks none of the labels")
+def test_memory_of_a_text_that_is_gold_again_counts(base, corpus, workdir):
+    # The pipeline of the first round has hardly learnt what people marked in it.
+    docs = DocBin().from_disk(corpus / "train.spacy").get_docs(spacy.blank("en").vocab)
+    docs = list(docs)
+    n_gadgets = sum(ent.label_ == "GADGET" for doc in docs for ent in doc.ents)
+    config = quick_config(base, corpus, "a.cfg", **with_memory(capacity=99))
+    train(config, "a", overrides={"training.max_steps": 1})
+    for doc in docs:
+        doc.set_ents([Span(doc, 0, 1, "FIRST")], default="outside")
+    DocBin(docs=docs).to_disk("b.spacy")
+    overrides = {"paths.train": "b.spacy", "paths.base": "a/model-best"}
+    for _ in range(2):  # the second time, nothing changes
+        train(config, "b", overrides={**overrides, "training.max_steps": 1})
+        memory = read_memory(workdir / "memory.jsonl")
+        assert len(memory.exemplars) == 2 * len(docs)
+        completed = [x for x in memory.exemplars if x.exact == ("FIRST",)]
+        marked = [e for x in completed for e in x.entities if e[2] == "GADGET"]
+        assert len(marked) > 0.9 * n_gadgets > 9
+        told = {x.exact for x in earlier_than(memory, "another")}
+        assert told == {("FIRST", "GADGET")}
 
 
 def test_memory_names_rounds_by_teacher_and_labels():

@@ -77,7 +77,8 @@ COMMENTS = {
         "round's are kept in save_to. The first round finds no file, and makes it.",
     ],
     "annotating_components =": [
-        "A frozen tok2vec that the recogniser listens to has to run during training.",
+        "A frozen tok2vec that the recogniser listens to has to run during training, and",
+        "what set annotation for it when the base was trained.",
     ],
     "[initialize.components.rehearsal.pool]": [
         "Raw text like that which the pipeline reads: .txt, .jsonl, .spacy, a folder.",
