@@ -100,7 +100,8 @@ def check_dev_exists(config: Mapping[str, Any]) -> None:
     config (Mapping[str, Any]): The config, interpolated.
     """
     path = corpus_path(config, "dev_corpus")
-    if path and not path.exists():
+    is_file = _block(config, "dev_corpus").get("@readers") == CORPUS  # and no pattern
+    if path and is_file and not path.exists():
         raise ValueError(
             f"the dev set {str(path)!r} does not exist: set --paths.dev, or the path "
             f"of [{config['training']['dev_corpus']}]"

@@ -69,6 +69,9 @@ def make_config(
     """
     nlp = load_pipeline(base, "base", "--base")
     check_recogniser(nlp, component, f"base {base!r}")
+    for name in nlp.component_names:  # of a base that was saved without the export
+        if nlp.get_pipe_meta(name).factory == "rehearsal":
+            nlp.remove_pipe(name)
     recogniser: Any = nlp.get_pipe(component)
     docs = read_docs(train, Vocab())
     marked = recipe.measure_gold(docs).labels

@@ -10,9 +10,10 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Model
 
+from .column_config import n_columns
 from .distillation import action_names
 from .layers import output_layer
-from .listeners import upstream_of
+from .listeners import listener_paths, upstream_of
 from .parameters import Parameter, old_part, parameters
 
 NEVER = -1e6  # a score that never wins
@@ -26,7 +27,8 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
     rarer. So with 0 the student predicts just what the base does, and with 1 what it
     did.
 
-    base (Language): The original pipeline.
+    base (Language): The original pipeline. If it shares embeddings, and the student has
+        a copy of its own, the recogniser gets one, too.
     student (Language): The pipeline that was fine-tuned from it.
     component (str): The name of the recogniser that learnt. Shared embeddings that it
         listens to are moved, too.
@@ -37,14 +39,12 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}: expected 0 (the base) to 1 (the student)")
+    _check_component(base, student, component)
+    if not upstream_of(student, component):  # it was given its own copy to learn
+        for name in upstream_of(base, component):
+            base.replace_listeners(name, component, listener_paths(base, component))
     n_moved = 0
     for name in [*upstream_of(student, component), component]:
-        for pipeline, what in ((base, "base"), (student, "student")):
-            if name not in pipeline.component_names:
-                raise ValueError(
-                    f"the {what} has no component {name!r}, only "
-                    f"{pipeline.component_names}"
-                )
         before: Any = base.get_pipe(name)
         after: Any = student.get_pipe(name)
         if name == component:
@@ -58,14 +58,28 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
     return n_moved
 
 
-def _check_layers(base: Model, student: Model, name: str) -> None:
-    ours, theirs = list(student.walk()), list(base.walk())
-    if any("|" in x.name and ">>" in x.name for x in ours) and len(ours) > len(theirs):
+def _check_component(base: Language, student: Language, component: str) -> None:
+    for pipeline, what in ((base, "base"), (student, "student")):
+        if component not in pipeline.component_names:
+            raise ValueError(
+                f"the {what} has no component {component!r}, only "
+                f"{pipeline.component_names}"
+            )
+    before, after = (
+        pipeline.get_pipe_config(component).get("model", {})
+        for pipeline in (base, student)
+    )
+    known = {"tok2vec"} <= set(before) & set(after)
+    if known and n_columns(after) > n_columns(before):
         raise ValueError(
-            f"{name!r} of the student has a column beside the base's weights, which "
-            "never moved: there is nothing to interpolate. With column = null in "
+            f"{component!r} of the student has a column beside the base's weights, "
+            "which never moved: there is nothing to interpolate. With column = null in "
             "[initialize.components.rehearsal] all weights learn"
         )
+
+
+def _check_layers(base: Model, student: Model, name: str) -> None:
+    ours, theirs = list(student.walk()), list(base.walk())
     if [x.name for x in ours] != [x.name for x in theirs]:
         raise ValueError(
             f"{name!r} is not built alike in both pipelines: {len(theirs)} layers in "

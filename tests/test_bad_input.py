@@ -16,7 +16,7 @@ from spacy_rehearse.cache import SilverCache
 from spacy_rehearse.checks import check_entities, check_output
 from spacy_rehearse.column import add_column
 from spacy_rehearse.corpus import create_raw_text_v1
-from spacy_rehearse.gold import resolve_labels
+from spacy_rehearse.gold import CORPUS, check_dev_exists, resolve_labels
 from spacy_rehearse.labelling import label_pool, made_by
 from spacy_rehearse.silver import SHARD_SIZE
 from spacy_rehearse.teacher import load_teacher
@@ -84,6 +84,14 @@ def test_bad_dev_set_shows_before_anything_is_annotated(attempt, base):
     nlp.config = config
     with pytest.raises(ValueError, match="'nowhere.spacy' does not exist: set --paths"):
         attempt(nlp)
+
+
+def test_bad_path_of_dev_is_no_mistake_where_another_reader_reads_it():
+    block = {"@readers": "mine.Glob.v1", "path": "corpus/dev*.spacy"}
+    config = {"corpora": {"dev": block}, "training": {"dev_corpus": "corpora.dev"}}
+    check_dev_exists(config)
+    with pytest.raises(ValueError, match="does not exist"):
+        check_dev_exists({**config, "corpora": {"dev": {**block, "@readers": CORPUS}}})
 
 
 def test_bad_teacher_that_is_the_folder_of_a_training(attempt, base, tmp_path):

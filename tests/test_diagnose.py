@@ -132,6 +132,21 @@ def test_diagnosis_tells_of_conflicts(teacher):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["--training.annotating_components", "[]"], "which is frozen and gives it"),
+        (["--nlp.pipeline", '["rehearsal","ner"]'], "not in [nlp] pipeline"),
+    ],
+)
+def test_check_stops_at_what_would_stop_the_training(
+    shared_base, corpus, workdir, args, words
+):
+    config = quick_config(shared_base, corpus, workdir / "config.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", str(config), *args])
+    assert done.exit_code == 1 and words in " ".join(done.output.split())
+
+
 def test_check_reads_the_config(base, corpus, workdir):
     config = quick_config(base, corpus, "config.cfg")
 

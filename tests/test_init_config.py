@@ -7,8 +7,10 @@ from spacy.cli.debug_data import debug_data
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.util import load_config, registry
+from typer.testing import CliRunner
 
 from spacy_rehearse import init_config, recipe
+from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.cli._comments import with_comments
 from spacy_rehearse.init_config import make_config, read_gold_of
 from spacy_rehearse.teacher import load_teacher, predict_entities
@@ -69,6 +71,26 @@ def test_init_config_freezes_siblings_and_hides_their_scores(shared_base, corpus
     weights = config["training"]["score_weights"]
     assert weights["tag_acc"] == 0.0 and weights["rehearsal_score"] == 1.0
     assert weights["ents_f"] == 0.0
+
+
+def test_init_config_of_a_base_that_was_saved_without_the_export(
+    base, corpus, tmp_path, workdir
+):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True, name="mine")
+    nlp.to_disk(tmp_path / "mine")
+    args = ["init-config", "my config.cfg", "--base", str(tmp_path / "mine")]
+    for name in ("train", "dev", "pool"):
+        (path,) = corpus.glob(f"{name}.*")
+        args += [f"--{name}", str(path)]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 0 and "train 'my config.cfg' --out" in done.output
+    assert "train 'my config.cfg' --out" in (workdir / "my config.cfg").read_text()
+    config = load_config(workdir / "my config.cfg")
+    assert config["nlp"]["pipeline"] == ["rehearsal", "ner"]
+    assert set(config["components"]) == {"rehearsal", "ner"}
+    checked = CliRunner().invoke(rehearse_cli, ["check", "my config.cfg"])
+    assert checked.exit_code == 0, checked.output
 
 
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")

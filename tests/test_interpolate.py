@@ -89,6 +89,25 @@ def test_interpolate_pipelines_that_are_built_otherwise(base, tmp_path):
         interpolate(spacy.load(base), spacy.load(base), "entities", 0.5)
 
 
+@pytest.mark.parametrize("alpha, like", [(0.0, 0), (1.0, 1)])
+def test_interpolate_where_the_student_has_its_own_copy_of_shared_embeddings(
+    shared_base, alpha, like
+):
+    student = spacy.load(shared_base)
+    student.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    student.get_pipe("ner").add_label("GADGET")
+    docs = make_docs(student, 30, ("GADGET",), seed=2)
+    examples = [spacy.training.Example(student.make_doc(d.text), d) for d in docs]
+    with student.select_pipes(enable=["ner"]):
+        for _ in range(5):
+            student.update(examples, sgd=Adam(0.01))
+    expected = [said(spacy.load(shared_base)), said(student)]
+    base = spacy.load(shared_base)
+    assert interpolate(base, student, "ner", alpha) > 1000
+    assert said(student) == expected[like] != expected[1 - like]
+    assert said(base) == expected[0]
+
+
 def test_interpolate_with_a_column_has_nothing_to_do(base):
     student = spacy.load(base)
     student.get_pipe("ner").add_label("GADGET")

@@ -12,6 +12,7 @@ from spacy.cli._util import Arg, Opt, parse_config_overrides
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import (
     load_config,
     load_model_from_config,
@@ -22,10 +23,11 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import checks
-from ..column import DEFAULT_COLUMN
+from ..column import DEFAULT_COLUMN, check_columns
 from ..diagnose import Diagnosis, advise, check_pool, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
+from ..listeners import check_listeners
 from ..memory import round_key
 from ..methods import check_has_rehearsal, path_of
 from ..rounds import check_none_is_lost, open_memory
@@ -136,15 +138,20 @@ def check_config(config: Config) -> Teacher:
     RAISES (ValueError): If a setting is wrong, a file can't be read, there is no text
         in the pool, or dev marks none of the new labels.
     """
-    settings = _check_settings(config)
+    nlp, settings = _check_settings(config)
     given = config["initialize"]["components"]["rehearsal"]
     memory = open_memory(settings["memory"])
     component = config["components"]["rehearsal"].get("component", "ner")
     annotating = config["training"]["annotating_components"]
     teacher = load_teacher(given["teacher"], component, annotating)
+    docs = _docs(config, "train_corpus", teacher)
+    examples = (Example(doc, doc) for doc in docs)
+    frozen = config["training"]["frozen_components"]
+    check_listeners(nlp, component, frozen, annotating, examples)
+    check_columns(nlp, teacher)
     gold, dev = (
-        Counter(ent.label_ for doc in _docs(config, name, teacher) for ent in doc.ents)
-        for name in ("train_corpus", "dev_corpus")
+        Counter(ent.label_ for doc in found for ent in doc.ents)
+        for found in (docs, _docs(config, "dev_corpus", teacher))
     )
     new = resolve_labels(given.get("labels"), gold, teacher.labels)
     if save_to := (settings["memory"] or {}).get("save_to"):
@@ -155,8 +162,10 @@ def check_config(config: Config) -> Teacher:
     return teacher
 
 
-def _check_settings(config: Config) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): [initialize.components.rehearsal], resolved."""
+def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
+    """RETURNS (Tuple[Language, Dict[str, Any]]): The pipeline before the training, and
+    [initialize.components.rehearsal], resolved.
+    """
     check_has_rehearsal(config)
     registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if "rehearsal" not in config["nlp"]["pipeline"]:
@@ -191,7 +200,7 @@ def _check_settings(config: Config) -> Dict[str, Any]:
     frozen = config["training"]["frozen_components"]
     checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
     checks.check_enabled(nlp, rehearsal.component)
-    return settings
+    return nlp, settings
 
 
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:

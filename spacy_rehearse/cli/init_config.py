@@ -1,6 +1,7 @@
 """`python -m spacy rehearse init-config`."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any, List, Optional, Sequence
 
 import spacy
@@ -151,18 +152,17 @@ def init_config_cli(
             _explain(base, component, config, gold, method, given)
             return
         options = f"--output {_free_folder(base)}" + " --gpu-id 0" * gpu
-        text = with_comments(
-            config, config_path=str(output_file), gold=gold, options=options
-        )
+        where = quote(str(output_file))
+        text = with_comments(config, config_path=where, gold=gold, options=options)
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
     if how.rehearses:
         msg.text("Look at gold, dev and pool through the base's eyes, and train:")
-        msg.text(f"python -m spacy rehearse check {output_file}")
+        msg.text(f"python -m spacy rehearse check {where}")
     else:
         msg.text("You can now train the pipeline:")
-    msg.text(f"python -m spacy train {output_file} {options}")
+    msg.text(f"python -m spacy train {where} {options}")
 
 
 def _free_folder(base: str) -> Path:
