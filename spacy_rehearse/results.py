@@ -71,7 +71,8 @@ def as_cell(values: Sequence[float], measure: Measure) -> str:
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     """RETURNS (str): A Markdown table of rows of cells."""
-    first, *rest = [f"| {' | '.join(row)} |\n" for row in rows]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    first, *rest = [f"| {' | '.join(row)} |\n" for row in escaped]
     return first + "| --- " * len(rows[0]) + "|\n" + "".join(rest)
 
 

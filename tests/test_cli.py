@@ -239,6 +239,10 @@ def test_cli_annotate_interrupted_goes_on(
     done = spacy_cli(*args)
     assert done.exit_code == 0 and "300 texts, 100 from the cache" in done.stdout
     assert calls == [100, 100, 100, 100]
+    damaged, *_ = (workdir / ".rehearsal_cache").rglob("*.spacy")
+    damaged.write_bytes(b"")
+    done = spacy_cli(*args, "--force")
+    assert done.exit_code == 0 and "300 texts, 200 from the cache" in done.stdout
 
 
 @pytest.mark.slow

@@ -152,6 +152,7 @@ def test_results_show_mean_and_spread_and_leave_out_what_is_not_known():
     rows = as_table(results, MEASURES)
     assert rows == [["", "seeds", "x"], ["b", "1", "90.0"], ["a", "2", "60.0 ± 14.1"]]
     assert as_markdown(rows).splitlines()[1] == "| --- | --- | --- |"
+    assert as_markdown([["A|B"]]).splitlines()[0] == "| A\\|B |"
 
 
 point = st.tuples(st.floats(0, 1), st.floats(0, 1))

@@ -193,4 +193,5 @@ def annotate_pool(
         assert data is not None  # it was written or read a moment ago
         for doc in DocBin().from_bytes(data).get_docs(vocab):
             doc_bin.add(doc)
-    return doc_bin, sum(shard.n_texts for shard in shards if shard.key not in had)
+    new = [shard for shard in shards if shard.is_new or shard.key not in had]
+    return doc_bin, sum(shard.n_texts for shard in new)
