@@ -80,8 +80,8 @@ def make_rehearsal(
         are lowered by twice as much, so that they lose to new ones less often. None for
         a margin where experts miss most of the gold that is held out from them.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
-        learnt under a made-up name. None for half, beside a column, where most names
-        occur once.
+        learnt under a made-up name; without silver, of the old ones', too. None for
+        half, beside a column, where most names occur once.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """

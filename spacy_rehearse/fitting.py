@@ -51,12 +51,30 @@ def is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:
     return miss_most(experts) if experts else n_entities < FEW_ENTITIES
 
 
+def old_scores_move(
+    how: Settings, inputs: Inputs, has_column: bool, hidden: float
+) -> bool:
+    """Find out whether the training can change what old labels score.
+
+    how (Settings): How to rehearse.
+    inputs (Inputs): What there is.
+    has_column (bool): Whether the new labels get weights of their own.
+    hidden (float): Share of the new entities that the teacher's hide.
+    RETURNS (bool): Whether it can: where all weights learn, or old labels have to step
+        back.
+    """
+    steps_back = (how.column or {}).get("step_back")
+    if has_column and steps_back is not None:
+        return steps_back
+    return not has_column or must_step_back(hidden, inputs.corrected)
+
+
 def fit_column(
     how: Settings,
     inputs: Inputs,
     experts: Sequence[Expert],
     renamer: Optional[Renamer],
-    hidden: float,
+    step_back: bool,
 ) -> Dict[str, Any]:
     """Choose what the column is like, where the user did not.
 
@@ -64,18 +82,17 @@ def fit_column(
     inputs (Inputs): What there is.
     experts (Sequence[Expert]): The experts.
     renamer (Optional[Renamer]): What makes up names, if any are.
-    hidden (float): Share of the new entities that the teacher's hide.
+    step_back (bool): Whether old scores can move.
     RETURNS (Dict[str, Any]): Its width, depth and hidden units, and whether old labels
         learn to step back.
     """
     wide = renamer is not None and not is_scarce(inputs, experts)
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
-    step_back = must_step_back(hidden, inputs.corrected)
     return column_settings(settings, wide=wide, step_back=step_back)
 
 
 def fit_renamer(
-    nlp: Language, how: Settings, inputs: Inputs, has_column: bool
+    nlp: Language, how: Settings, inputs: Inputs, has_column: bool, moves: bool
 ) -> Optional[Renamer]:
     """Choose how many names are made up, unless the user did.
 
@@ -83,6 +100,7 @@ def fit_renamer(
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
     has_column (bool): Whether the new labels get weights of their own.
+    moves (bool): Whether old scores can move.
     RETURNS (Optional[Renamer]): What makes up names. None if all stay as they are.
     """
     docs = [eg.reference for eg in inputs.gold.examples]
@@ -93,9 +111,12 @@ def fit_renamer(
         share = how.rename
     if not share or others_that_learn(nlp, how, inputs):
         return None
+    labels = inputs.labels
+    if not how.ratio and not moves:  # nothing else shows old entities by other names
+        labels += tuple(x for x in inputs.teacher.labels if x not in labels)
     # The student's vocab is saved, the teacher's is not.
     vocab = inputs.teacher.nlp.vocab
-    return Renamer(docs, inputs.labels, share, vocab, random.Random(inputs.seed))
+    return Renamer(docs, labels, share, vocab, random.Random(inputs.seed))
 
 
 def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:

@@ -15,7 +15,14 @@ from .column import add_column
 from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
 from .findings import RELIABLE, expected_precision
 from .fisher import weigh
-from .fitting import fit_column, fit_margin, fit_renamer, fit_soft, is_scarce
+from .fitting import (
+    fit_column,
+    fit_margin,
+    fit_renamer,
+    fit_soft,
+    is_scarce,
+    old_scores_move,
+)
 from .freeze import MovableT, frozen_weights
 from .gold import GetExamplesT, share_hidden
 from .heldout import Split, split_silver
@@ -85,13 +92,13 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         silver = ask_experts(silver, experts, labels, alone=alone)
         replay = ask_experts(replay, experts, labels, alone=alone)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
-    renamer = fit_renamer(nlp, how, inputs, has_column)
+    moves = old_scores_move(how, inputs, has_column, hidden)
+    renamer = fit_renamer(nlp, how, inputs, has_column, moves)
     column: Optional[Dict[str, Any]] = None
     movable: MovableT = {}
     if has_column:  # when nothing is left to fail: it changes the pipeline
-        column = fit_column(how, inputs, experts, renamer, hidden)
+        column = fit_column(how, inputs, experts, renamer, moves)
         movable = add_column(nlp, how.component, labels, **column)
-    moves = column is None or column["step_back"]  # what was there before
     needed = required_pipes(nlp, how.component, inputs.annotating)
     session = Session(
         teacher=teacher,
@@ -107,7 +114,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         # Where old scores can't move, there is nothing to distil.
         soft=fit_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
         margin=0.0 if moves else fit_margin(how, inputs, experts),
-        averages_longer=not moves and is_scarce(inputs, experts),
+        averages_longer=bool(how.ratio) and not moves and is_scarce(inputs, experts),
         renamer=renamer,
         upstream=inputs.upstream,
         frozen=inputs.frozen,

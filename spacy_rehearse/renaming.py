@@ -43,11 +43,11 @@ class Renamed(NamedTuple):
 
 
 class Renamer:
-    """Puts made-up names in the place of a share of the new labels' entities.
+    """Puts made-up names in the place of a share of some labels' entities.
 
     docs (Sequence[Doc]): The gold. Letters are drawn from the names in it, so that
         they are of its script.
-    labels (Collection[str]): The new labels.
+    labels (Collection[str]): The labels: the new ones and, without silver, old ones.
     share (float): Which share of their entities gets a made-up name each time.
     vocab (Vocab): Where the made-up words are remembered: one that is not saved.
     rng (random.Random): Where they come from.

@@ -59,14 +59,20 @@ def test_averages_that_are_not_kept_are_not_made():
 
 
 @pytest.mark.parametrize(
-    "scarce, column", [(True, {}), (False, {}), (True, {"step_back": True})]
+    "scarce, column, ratio, longer",
+    [
+        (True, {}, 1.0, True),
+        (False, {}, 1.0, False),
+        (True, {"step_back": True}, 1.0, False),
+        (True, {}, 0.0, False),
+    ],
 )
 def test_averages_are_longer_beside_a_column_where_gold_is_scarce(
-    base, corpus, monkeypatch, scarce, column
+    base, corpus, monkeypatch, scarce, column, ratio, longer
 ):
     monkeypatch.setattr("spacy_rehearse.fitting.FEW_ENTITIES", 1000 if scarce else 0)
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"ratio": ratio})
     docs = make_docs(nlp, 40, ("GADGET",), seed=2)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     rehearsal.initialize(
@@ -89,5 +95,4 @@ def test_averages_are_longer_beside_a_column_where_gold_is_scarce(
     way.append(layer.get_param("W").copy())
     expected = numpy.average(way, axis=0, weights=[1, 2, 3, 4, 5])
     average = optimizer.averages[layer.id, "W"]
-    longer = numpy.allclose(average, expected, atol=1e-5)
-    assert longer == (scarce and not column)
+    assert numpy.allclose(average, expected, atol=1e-5) == longer

@@ -136,9 +136,11 @@ def test_renaming_leaves_docs_alone_that_are_split_differently():
     assert renamer()(Example(predicted, doc)) is None
 
 
-def prepared(base, corpus, rename, column=COLUMN, names=(), others=()):
+def prepared(base, corpus, rename, column=COLUMN, names=(), others=(), ratio=1.0):
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"rename": rename})
+    rehearsal = nlp.add_pipe(
+        "rehearsal", first=True, config={"rename": rename, "ratio": ratio}
+    )
     for name in others:
         nlp.add_pipe(name).add_label("X")
     examples = list(Corpus(corpus / "train.spacy")(nlp))
@@ -237,6 +239,22 @@ def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     told = session.about["settings"]["rename"]
     assert told == (RENAMED if renames else 0.0)
     assert any("made-up" in line for line in session.summary) == renames
+
+
+@pytest.mark.parametrize(
+    "ratio, column, labels",
+    [
+        (1.0, COLUMN, {"GADGET"}),
+        (0.0, COLUMN, {"GADGET", "PERSON", "ORG"}),
+        (0.0, {**COLUMN, "step_back": True}, {"GADGET"}),
+        (0.0, None, {"GADGET"}),
+    ],
+)
+def test_renaming_is_for_old_names_too_where_there_is_no_silver(
+    base, corpus, ratio, column, labels
+):
+    nlp, _ = prepared(base, corpus, 1.0, ratio=ratio, column=column)
+    assert set(nlp.get_pipe("rehearsal").session.renamer.labels) == labels
 
 
 def test_renaming_is_not_there_by_itself_without_a_column(base, corpus):
