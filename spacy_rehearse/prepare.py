@@ -185,10 +185,10 @@ def _label(
     old = set(inputs.teacher.labels) - inputs.corrected
     checks.check_entities([x.entities for x in split.heldout], old)
     remembered = _remember(inputs)
-    for text in remembered:  # people's word on this gold is better than the teacher's
-        if text.text in gold:
-            told = [e for e in text.entities if e[2] not in inputs.labels]
-            gold[text.text] = tuple(told)
+    for known in remembered:  # people's word on this gold is better than the teacher's
+        if known.text in gold:
+            told = [e for e in known.entities if e[2] not in inputs.labels]
+            gold[known.text] = tuple(told)
     remembered = [x for x in remembered if x.text not in gold]
     return Labelled(gold, shards, split, remembered)
 
