@@ -47,7 +47,7 @@ def n_columns(config: ConfigT) -> int:
     config (Mapping[str, Any]): The [components.NAME.model] block.
     RETURNS (int): The number.
     """
-    tok2vec, n = config["tok2vec"], 0
+    tok2vec, n = config.get("tok2vec", {}), 0
     while {INPUTS, COLUMN} == set(tok2vec.get("*", ())):
         tok2vec, n = tok2vec["*"][INPUTS]["*"][BASE], n + 1
     return n

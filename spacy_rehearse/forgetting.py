@@ -15,6 +15,7 @@ from .teacher import (
     Entity,
     ProgressT,
     no_progress,
+    overlaps,
     predict_entities,
     required_pipes,
 )
@@ -277,9 +278,9 @@ def _confusion(
     for before, after in zip(theirs, ours, strict=True):
         for start, end, label in before:
             counts[label, _became(start, end, label, after)] += 1
-        for start, end, label in after:
-            if not any(s < end and start < e for s, e, _ in before):
-                counts[NOTHING, label] += 1
+        for entity in after:
+            if not overlaps(entity, before):
+                counts[NOTHING, entity[2]] += 1
     return counts
 
 

@@ -28,7 +28,7 @@ from spacy.tokens import Doc
 
 from .cache import write_whole
 from .completion import complete
-from .teacher import Entity
+from .teacher import Entity, overlaps
 
 HEADER = "spacy_rehearse_memory"
 FORMAT = 1
@@ -224,11 +224,6 @@ def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
         labels=tuple(sorted({*older.labels, *newer.labels})),
         exact=tuple(sorted({*older.exact, *newer.exact})),
     )
-
-
-def overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
-    """RETURNS (bool): Whether an entity shares a character with one of the others."""
-    return any(start < entity[1] and entity[0] < end for start, end, _ in others)
 
 
 def _missing(doc: Doc) -> Tuple[Tuple[int, int], ...]:

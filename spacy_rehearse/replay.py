@@ -3,9 +3,9 @@
 import random
 from typing import Iterator, List, Sequence, Set
 
-from .memory import Exemplar, overlaps
+from .memory import Exemplar
 from .silver import SilverText
-from .teacher import Entity, Teacher, predict_entities
+from .teacher import Entity, Teacher, overlaps, predict_entities
 
 
 def as_silver(

@@ -213,6 +213,11 @@ def predict_entities(
         return [entities_of(doc) for doc in run_pipes(nlp, pipes, texts)]
 
 
+def overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
+    """RETURNS (bool): Whether an entity shares a character with one of the others."""
+    return any(start < entity[1] and entity[0] < end for start, end, _ in others)
+
+
 # Takes texts and what they are called, and shows how far it is while they are read.
 ProgressT = Callable[[Sequence[str], str], Iterable[str]]
 

@@ -1,16 +1,13 @@
 import numpy
 import pytest
-import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.training import Example
 from thinc.api import Adam, Linear
 
 from spacy_rehearse.averaging import longer_averages, start_averages
-from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.freeze import update_movable
 
-from .util import make_docs
+from .test_component import initialized
 
 gradients = st.lists(st.floats(-2, 2).map(numpy.float32), min_size=1, max_size=20)
 
@@ -71,19 +68,7 @@ def test_averages_are_longer_beside_a_column_where_gold_is_scarce(
     base, corpus, monkeypatch, scarce, column, ratio, longer
 ):
     monkeypatch.setattr("spacy_rehearse.fitting.FEW_ENTITIES", 1000 if scarce else 0)
-    nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"ratio": ratio})
-    docs = make_docs(nlp, 40, ("GADGET",), seed=2)
-    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-        expert=None,
-        column=column,
-    )
+    nlp, examples = initialized(base, corpus, ratio=ratio, column=column)
     optimizer = Adam(0.01, use_averages=True)
     layer = nlp.get_pipe("ner").model.get_ref("upper")
     way = []
