@@ -198,11 +198,12 @@ def _explain(
         lines.append(_explain_step_back(inputs.corrected, hidden, how.name))
     if session.renamer:
         docs = [eg.reference for eg in inputs.gold.examples]
-        new = share_of_new_names(docs, inputs.labels)
+        labels = [x for x in session.labels if x in session.renamer.labels]
+        new = share_of_new_names(docs, labels)
         lines.append(
-            f"{new:.0%} of the new entities' names occur once in the gold, so as many "
-            f"to come are new: {session.renamer.share:.0%} of the entities are learnt "
-            "under made-up names"
+            f"{new:.0%} of the names of {', '.join(labels)} occur once in the gold, so "
+            f"as many to come are new: {session.renamer.share:.0%} of these entities "
+            "are learnt under made-up names"
         )
     elif how.rename:
         lines.append(

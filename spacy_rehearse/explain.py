@@ -6,7 +6,7 @@ from spacy.language import Language
 from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
-from .recipe import EPOCHS, FEWEST_STEPS_STEP_BACK, GOLD_WORDS, GoldSize
+from .recipe import EPOCHS, GOLD_WORDS, MORE_STEPS, SMALL_GOLD, GoldSize
 
 NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
@@ -148,8 +148,10 @@ def _length(steps: int, gold: GoldSize) -> str:
     wanted = EPOCHS * gold.n_words // GOLD_WORDS
     passes = steps * GOLD_WORDS / gold.n_words
     why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
-    if steps > 1.2 * wanted and steps >= FEWEST_STEPS_STEP_BACK:
+    if steps > 1.2 * wanted and steps >= MORE_STEPS:
         why = "old labels have to step back for new ones, which takes so long"
+        if gold.n_words < SMALL_GOLD:
+            why = "with small gold, some labels take so long, and dev tells which"
     if steps < 0.8 * wanted:
         why = "the most updates that are worth it"
     return (

@@ -19,7 +19,7 @@ from .recipe import (
     column_settings,
     must_step_back,
 )
-from .renaming import Renamer, share_of_new_names
+from .renaming import Renamer, labels_of_names, share_of_new_names
 from .settings import Settings
 from .teacher import Teacher
 
@@ -104,14 +104,15 @@ def fit_renamer(
     RETURNS (Optional[Renamer]): What makes up names. None if all stay as they are.
     """
     docs = [eg.reference for eg in inputs.gold.examples]
+    labels = inputs.labels
     if how.rename is None:
-        new = share_of_new_names(docs, inputs.labels)
+        labels = labels_of_names(docs, labels)
+        new = share_of_new_names(docs, labels)
         share = RENAMED if has_column and new >= MOSTLY_NEW else 0.0
     else:
         share = how.rename
     if not share or others_that_learn(nlp, how, inputs):
         return None
-    labels = inputs.labels
     if not how.ratio and not moves:  # nothing else shows old entities by other names
         labels += tuple(x for x in inputs.teacher.labels if x not in labels)
     # The student's vocab is saved, the teacher's is not.

@@ -205,9 +205,12 @@ def _training(
     grow: bool,
     step_back: bool,
 ) -> Dict[str, Any]:
-    length = recipe.training_length(gold.n_words, step_back)
+    transformer = has_transformer(nlp, component)
+    length = recipe.training_length(
+        gold.n_words, step_back=step_back, transformer=transformer
+    )
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
-    if has_transformer(nlp, component):
+    if transformer:
         rate = recipe.TRANSFORMER_LEARN_RATE
     others = [name for name in nlp.component_names if name != component]
     own = annotators_of(nlp, component)

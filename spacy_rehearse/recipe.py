@@ -30,7 +30,10 @@ SPARSE, RARER, SILENT = 0.08, 0.5, 3.0
 EPOCHS = 4  # passes over the gold: dev is at its best after two to five
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 HIDDEN = 0.15  # share of the gold from which on old labels have to step back
-FEWEST_STEPS_STEP_BACK = 800  # that takes longer; a label learnt alone likes fewer
+# Of small gold some labels are learnt in 60 updates, others in 800. For old labels to
+# step back takes as long.
+SMALL_GOLD = 5_000  # words
+MORE_STEPS = 800
 EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
@@ -108,17 +111,23 @@ def must_step_back(hidden: float, corrected: Collection[str]) -> bool:
     return hidden >= HIDDEN or bool(corrected)
 
 
-def training_length(n_words: int, step_back: bool = False) -> Dict[str, int]:
+def training_length(
+    n_words: int, *, step_back: bool = False, transformer: bool = False
+) -> Dict[str, int]:
     """Choose how long to train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
     step_back (bool): Whether old labels have to step back.
+    transformer (bool): Whether a transformer learns: an update takes it long.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
     """
-    steps = EPOCHS * math.ceil(n_words / GOLD_WORDS)
-    fewest = FEWEST_STEPS_STEP_BACK if step_back else FEWEST_STEPS
-    steps = min(max(steps, fewest), MOST_STEPS)
-    frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
+    passes = EPOCHS * math.ceil(n_words / GOLD_WORDS)
+    may_be_early = min(max(passes, FEWEST_STEPS), MOST_STEPS)
+    takes_longer = step_back or (n_words < SMALL_GOLD and not transformer)
+    steps = max(may_be_early, MORE_STEPS) if takes_longer else may_be_early
+    # Where old labels step back, no early checkpoint is good.
+    first = steps if step_back else may_be_early
+    frequency = max(10, round(first / EVALUATIONS / 5) * 5)
     steps = frequency * math.ceil(steps / frequency)
     return {
         "max_steps": steps,

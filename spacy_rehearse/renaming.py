@@ -4,17 +4,48 @@ Where most names in the gold occur once, most that the pipeline will meet are ne
 and a column that has learnt the gold's names by heart misses them. Under a made-up name
 nothing is left to learn by but the context, the shape of the words and their endings
 (Dai and Adel 2020 put one name for another; a name that nobody knows is a new one).
+
+Terms are no names. "neural network" is made of words that say what it is.
 """
 
 import random
 from collections import Counter
-from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, Union
+from statistics import mean
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 SUFFIX = 3  # characters of a longer word that stay: spaCy's SUFFIX, a feature
+MOSTLY_LOWER = 0.5  # share of a label's entities from which on they are terms
+
+
+def labels_of_names(docs: Sequence[Doc], labels: Collection[str]) -> Tuple[str, ...]:
+    """Find out which labels are those of names, and not of terms.
+
+    docs (Sequence[Doc]): The gold.
+    labels (Collection[str]): The new labels.
+    RETURNS (Tuple[str, ...]): Those of which most entities are not written in lower
+        case. In scripts without it, all of them.
+    """
+    is_lower: Dict[str, List[bool]] = {label: [] for label in labels}
+    for doc in docs:
+        for ent in doc.ents:
+            if ent.label_ in labels:
+                is_lower[ent.label_].append(ent.text.islower())
+    return tuple(x for x, are in is_lower.items() if are and mean(are) < MOSTLY_LOWER)
 
 
 def share_of_new_names(docs: Iterable[Doc], labels: Collection[str]) -> float:

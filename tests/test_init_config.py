@@ -171,11 +171,12 @@ def test_init_config_component_that_the_base_lacks(base, corpus):
 def test_init_config_trains_longer_where_the_base_hides_the_new_label(
     shared_base, corpus, monkeypatch
 ):
+    monkeypatch.setattr(recipe, "SMALL_GOLD", 0)
     steps = []
     for share in (0.0, 0.2):
         monkeypatch.setattr(init_config, "share_hidden", lambda *args, x=share: x)
         steps.append(config_for(shared_base, corpus)["training"]["max_steps"])
-    assert steps == [recipe.FEWEST_STEPS, recipe.FEWEST_STEPS_STEP_BACK]
+    assert steps == [recipe.FEWEST_STEPS, recipe.MORE_STEPS]
 
 
 def test_init_config_takes_over_what_the_bases_nlp_block_calls(base, corpus, tmp_path):
@@ -191,12 +192,15 @@ def test_init_config_takes_over_what_the_bases_nlp_block_calls(base, corpus, tmp
     assert made["before_creation"] and made["after_pipeline_creation"]
 
 
-def test_init_config_trains_longer_where_a_label_is_corrected(base, corpus, tmp_path):
+def test_init_config_trains_longer_where_a_label_is_corrected(
+    base, corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recipe, "SMALL_GOLD", 0)
     docs = make_docs(spacy.blank("en"), 30, ("ORG",), seed=3)
     DocBin(docs=docs).to_disk(tmp_path / "org.spacy")
     path = tmp_path / "org.spacy"
     made = make_config(str(base), train=path, dev=path, pool=[path], labels=["ORG"])
-    assert made["training"]["max_steps"] == recipe.FEWEST_STEPS_STEP_BACK
+    assert made["training"]["max_steps"] == recipe.MORE_STEPS
 
 
 @pytest.mark.parametrize("n_words", [100, 5_000, 60_000, 10**8])
@@ -205,7 +209,18 @@ def test_init_config_training_length_grows_with_the_gold(n_words):
     assert recipe.FEWEST_STEPS <= length["max_steps"] <= recipe.MOST_STEPS + 2000
     assert length["max_steps"] % length["eval_frequency"] == 0
     assert length["patience"] == length["max_steps"]  # the rate has to reach 0
-    assert 8 <= length["max_steps"] / length["eval_frequency"] <= 14
+    is_small = n_words < recipe.SMALL_GOLD
+    n_evaluations = length["max_steps"] / length["eval_frequency"]
+    assert 8 <= n_evaluations <= (40 if is_small else 14)
+    assert (length["max_steps"] >= recipe.MORE_STEPS) == (is_small or n_words > 60_000)
+
+
+def test_init_config_trains_longer_on_small_gold_but_scores_as_often():
+    longer = recipe.training_length(recipe.SMALL_GOLD - 1)
+    shorter = recipe.training_length(recipe.SMALL_GOLD)
+    assert longer["max_steps"] == recipe.MORE_STEPS > shorter["max_steps"]
+    assert longer["eval_frequency"] == shorter["eval_frequency"]
+    assert recipe.training_length(100, transformer=True) == shorter
 
 
 @pytest.mark.slow

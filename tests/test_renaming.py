@@ -11,7 +11,7 @@ from spacy_rehearse import fitting
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.recipe import NARROW, RENAMED, WIDE
-from spacy_rehearse.renaming import Renamer, share_of_new_names
+from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
 from .util import make_docs
@@ -54,6 +54,23 @@ def test_renaming_new_names_are_as_likely_as_names_that_occur_once(names, share)
     docs = [gold(*names)] if names else []
     assert share_of_new_names(docs, LABELS) == share
     assert share_of_new_names(docs, ("OTHER",)) == 0
+
+
+@pytest.mark.parametrize(
+    "names, are_names",
+    [
+        (("Alpha", "beta one"), False),  # as many as not
+        (("Alpha", "Beta One", "gamma"), True),
+        (("neural network", "k-means"), False),
+        (("K-means", "neural Network"), True),
+        (("東京", "大阪"), True),  # a script without lower case
+        ((), False),
+    ],
+)
+def test_renaming_tells_names_from_terms_by_their_case(names, are_names):
+    docs = [gold(*names)] if names else []
+    expected = LABELS if are_names else ()
+    assert labels_of_names(docs, (*LABELS, "OTHER")) == expected
 
 
 RENAMER = renamer()
@@ -239,6 +256,14 @@ def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     told = session.about["settings"]["rename"]
     assert told == (RENAMED if renames else 0.0)
     assert any("made-up" in line for line in session.summary) == renames
+
+
+@pytest.mark.parametrize("rename", [None, 0.5])
+def test_renaming_of_terms_is_there_only_on_request(base, corpus, rename):
+    terms = [f"zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]
+    nlp, _ = prepared(base, corpus, rename, names=terms)
+    session = nlp.get_pipe("rehearsal").session
+    assert (session.renamer is not None) == bool(rename)
 
 
 @pytest.mark.parametrize(
