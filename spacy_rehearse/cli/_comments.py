@@ -26,8 +26,7 @@ COMMENTS = {
     ],
     "rename =": [
         "Share of the gold's new entities that are learnt under a made-up name. null: 0.5",
-        "if most names occur once in the gold (terms in lower case are no names), or else",
-        "0.",
+        "if most names occur once in the gold (not for terms in lower case), or else 0.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
