@@ -81,7 +81,8 @@ def make_rehearsal(
         a margin where experts miss most of the gold that is held out from them.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
         learnt under a made-up name; without silver, of the old ones', too. None for
-        half, beside a column, where most names occur once.
+        half, beside a column, where most names occur once, but for labels of which
+        most entities are in lower case: terms, not names.
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """

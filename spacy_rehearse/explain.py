@@ -150,8 +150,8 @@ def _length(steps: int, gold: GoldSize) -> str:
     why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
     if steps > 1.2 * wanted and steps >= MORE_STEPS:
         why = "old labels have to step back for new ones, which takes so long"
-        if gold.n_words < SMALL_GOLD:
-            why = "with small gold, some labels take so long, and dev tells which"
+    if steps == MORE_STEPS and gold.n_words < SMALL_GOLD:
+        why = "of small gold, some labels are learnt late, and dev tells which"
     if steps < 0.8 * wanted:
         why = "the most updates that are worth it"
     return (

@@ -121,13 +121,12 @@ def training_length(
     transformer (bool): Whether a transformer learns: an update takes it long.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
     """
-    passes = EPOCHS * math.ceil(n_words / GOLD_WORDS)
-    may_be_early = min(max(passes, FEWEST_STEPS), MOST_STEPS)
-    takes_longer = step_back or (n_words < SMALL_GOLD and not transformer)
-    steps = max(may_be_early, MORE_STEPS) if takes_longer else may_be_early
-    # Where old labels step back, no early checkpoint is good.
-    first = steps if step_back else may_be_early
-    frequency = max(10, round(first / EVALUATIONS / 5) * 5)
+    steps = EPOCHS * math.ceil(n_words / GOLD_WORDS)
+    fewest = MORE_STEPS if step_back else FEWEST_STEPS
+    steps = min(max(steps, fewest), MOST_STEPS)
+    frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
+    if n_words < SMALL_GOLD and not transformer:
+        steps = max(steps, MORE_STEPS)  # scored as often: an early one may be best
     steps = frequency * math.ceil(steps / frequency)
     return {
         "max_steps": steps,
