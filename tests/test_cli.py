@@ -299,6 +299,7 @@ def test_cli_init_config_dry_run_explains_and_writes_nothing(
     told = " ".join(done.stdout.split())
     for words in ("pipes: tok2vec, tagger, ner", "embeddings: tok2vec", "GADGET"):
         assert words in told
+    assert "max_steps: 800" in told and "some labels are learnt late" in told
     assert (
         "gold marks few entities: 28" in told
         and "margin: null 1.5 if experts miss most" in told
