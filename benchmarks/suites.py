@@ -24,6 +24,14 @@ from spacy_rehearse.convert import convert, split_off
 N_KEPT_OUT = 1500
 BTC_NEW = 600  # tweets of section f that are annotated in btc
 BTC_DEV = 200
+# Of each domain of CrossNER, two labels that OntoNotes lacks.
+CROSSNER = {
+    "politics": ("politicalparty", "election"),
+    "ai": ("product", "task"),
+    "literature": ("poem", "award"),
+    "music": ("band", "song"),
+    "science": ("protein", "academicjournal"),
+}
 
 
 class Step(NamedTuple):
@@ -78,15 +86,14 @@ def drugs_reddit(shared: Path, work: Path) -> Suite:
     return drugs(shared, work, ("reddit_cooking",))
 
 
-def politics(shared: Path, work: Path) -> Suite:
-    """A real pipeline of 18 labels, two new ones from 200 sentences of Wikipedia."""
-    labels = ("politicalparty", "election")
+def crossner(shared: Path, work: Path, domain: str, labels: Tuple[str, ...]) -> Suite:
+    """A real pipeline of 18 labels, new ones from 100 or 200 sentences of Wikipedia."""
     base = shared / "models" / "en_core_web_sm_ner"
-    folder = work / "politics"
+    folder = work / domain
     if _begin(folder):
         _split_pool(shared, folder, ("masc",))
         for part in ("train", "dev", "test"):
-            path = shared / "data" / "crossner" / "politics" / f"{part}.txt"
+            path = shared / "data" / "crossner" / domain / f"{part}.txt"
             _save(read_conll(path, labels), folder / f"{part}.spacy")
         _finish(folder)
     return Suite(base, (), [Step(folder, labels)])
@@ -133,7 +140,7 @@ def btc_sequence(shared: Path, work: Path) -> Suite:
 SUITES: Dict[str, Callable[[Path, Path], Suite]] = {
     "drugs-masc": drugs_masc,
     "drugs-reddit": drugs_reddit,
-    "politics": politics,
+    **{name: partial(crossner, domain=name, labels=x) for name, x in CROSSNER.items()},
     "btc": btc,
     "btc-sequence": btc_sequence,
     # How much gold do experts need?
