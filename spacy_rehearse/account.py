@@ -194,6 +194,12 @@ def _explain(
         lines.append(f"Memory: none yet{at}, so this is taken for the first round")
         if "spacy_rehearse" in inputs.teacher.nlp.meta:
             lines[-1] += ". But the base was rehearsed before: is the path right?"
+    if session.column and session.column["copy"]:
+        lines.append(
+            "Gold is small: new labels learn with a copy of the base's weights. That "
+            "takes the time of two pipelines to predict; copy = false in "
+            f"[initialize.components.{how.name}.column] takes less, and learns less"
+        )
     if session.column and session.column["step_back"]:
         lines.append(_explain_step_back(inputs.corrected, hidden, how.name))
     if session.renamer:

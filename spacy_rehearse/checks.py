@@ -66,13 +66,14 @@ def check_settings(
         _check_block("expert", {**DEFAULT_EXPERT, **expert}, MOST_EXPERT)
     if column is not None:
         sizes = {**DEFAULT_COLUMN, **column}
-        step_back = sizes.pop("step_back")
-        _check_block("column", sizes, MOST_COLUMN, also=["step_back"])
-        if step_back not in (None, True, False):
-            raise ValueError(
-                f"[initialize.components.rehearsal.column] step_back is {step_back}: "
-                "expected true, false, or null for what fits the gold"
-            )
+        either = {key: sizes.pop(key) for key in ("copy", "step_back")}
+        _check_block("column", sizes, MOST_COLUMN, also=list(either))
+        for key, value in either.items():
+            if value not in (None, True, False):
+                raise ValueError(
+                    f"[initialize.components.rehearsal.column] {key} is {value}: "
+                    "expected true, false, or null for what fits the gold"
+                )
 
 
 def check_memory(memory: Optional[Mapping[str, Any]]) -> None:

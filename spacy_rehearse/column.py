@@ -9,12 +9,15 @@ build on what the base sees.
 Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
 a new label to begin after it. If gold is often so, all actions read the new units.
 
+Where gold is small, the column is a copy of the base, which learns: what fine-tuning
+makes of pretrained weights, new ones don't learn from a few hundred entities.
+
 The result is an ordinary model config (column_config.py): layers of spaCy and Thinc,
 and a wider hidden layer.
 """
 
 from functools import partial
-from typing import Any, Callable, Collection, Dict, Sequence
+from typing import Any, Callable, Collection, Dict, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -22,14 +25,25 @@ from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Config, Model
 
-from .column_config import embed_and_encode, grown_config, n_columns
+from .column_config import (
+    copied_config,
+    embed_and_encode,
+    grown_config,
+    n_columns,
+)
 from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
 from .listeners import has_transformer, own_copy, upstream_of
 from .parameters import old_part
 from .teacher import Teacher
 
-DEFAULT_COLUMN = {"width": None, "depth": 2, "hidden": None, "step_back": None}
+DEFAULT_COLUMN = {
+    "copy": None,
+    "width": None,
+    "depth": 2,
+    "hidden": None,
+    "step_back": None,
+}
 
 
 def can_grow(nlp: Language, component: str) -> bool:
@@ -41,6 +55,16 @@ def can_grow(nlp: Language, component: str) -> bool:
     return {"tok2vec", "hidden_width"} <= set(config) and (
         {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
     )
+
+
+def can_copy(nlp: Language, component: str) -> bool:
+    """RETURNS (bool): Whether a pipe has a tok2vec of its own, and no column. With
+    a copy in each round, each would be twice the last.
+    """
+    if not can_grow(nlp, component):
+        return False
+    config = Config(nlp.config).interpolate()["components"][component]["model"]
+    return embed_and_encode(config["tok2vec"]) is not None
 
 
 def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str:
@@ -98,9 +122,8 @@ def add_column(
     labels: Collection[str],
     *,
     step_back: bool = False,
-    width: int,
-    depth: int,
-    hidden: int,
+    copy: bool = False,
+    **shape: int,
 ) -> MovableT:
     """Let a pipe grow in place, without changing what it says.
 
@@ -109,20 +132,44 @@ def add_column(
     labels (Collection[str]): The labels that are to be learnt.
     step_back (bool): Whether all actions read what is new, so that an old one can step
         back. Then old labels can change.
-    width (int): Width of the column's token vectors, and of its embeddings of words.
-    depth (int): Number of convolutional layers that make them.
-    hidden (int): Number of new hidden units.
+    copy (bool): Whether the column is a copy of the base. Else, it is new, and small.
+    **shape (int): If it is new, its `width` (of its token vectors, and its embeddings
+        of words), its `depth` (number of convolutional layers), and `hidden`, the
+        number of new hidden units.
     RETURNS (MovableT): What may move of the parameters that were there before.
     """
     pipe: Any = nlp.get_pipe(component)
     old = pipe.model
     config = Config(nlp.config).interpolate()["components"][component]["model"]
-    grown = grown_config(config, width=width, depth=depth, hidden=hidden)
+    if copy:
+        new, grown, movable = _beside_a_copy(nlp, component, config)
+    else:
+        new, grown, movable = _beside_a_new_one(nlp, old, config, shape)
+    names = action_names(pipe)
+    learnt = numpy.array([label_of(name) in labels for name in names])
+    readers = learnt | step_back
+    movable.update(_grow_head(old, new, learnt, readers))
+    if copy:
+        _copy_hidden(old, new)
+    new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
+    pipe.model = new
+    nlp._pipe_configs[component]["model"] = grown
+    _listen_anew(nlp, component)
+    return movable
+
+
+def _beside_a_new_one(
+    nlp: Language, old: Model, config: Dict[str, Any], shape: Dict[str, int]
+) -> Tuple[Model, Dict[str, Any], Dict[Any, Any]]:
+    """RETURNS (Tuple[Model, Dict, Dict]): A parser with a new column up to its token
+    vectors, its config, and what may move.
+    """
+    grown = grown_config(config, **shape)
     new = registry.resolve({"model": grown})["model"]
     doc = nlp.make_doc("A text, with 1 number.")
     inputs, column = _token_vectors(new).layers
     base, words = inputs.layers
-    n_read = _width(old) + width
+    n_read = _width(old) + shape["width"]
     if embed_and_encode(config["tok2vec"]):
         n_read += _copy_parts(_token_vectors(old), base, doc)
     else:
@@ -130,17 +177,29 @@ def add_column(
     _stop_gradients(base)
     words.initialize(X=[doc])
     column.layers[0].layers[1].initialize(X=new.ops.alloc2f(1, n_read))
-    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read + width)
-    movable: Dict[Any, Any] = dict(all_of(base))
-    names = action_names(pipe)
-    learnt = numpy.array([label_of(name) in labels for name in names])
-    readers = learnt | step_back
-    movable.update(_grow_head(old, new, learnt, readers))
-    new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
-    pipe.model = new
-    nlp._pipe_configs[component]["model"] = grown
-    _listen_anew(nlp, component)
-    return movable
+    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read + shape["width"])
+    return new, grown, dict(all_of(base))
+
+
+def _beside_a_copy(
+    nlp: Language, component: str, config: Dict[str, Any]
+) -> Tuple[Model, Dict[str, Any], Dict[Any, Any]]:
+    """RETURNS (Tuple[Model, Dict, Dict]): The same, with a copy for a column."""
+    pipe: Any = nlp.get_pipe(component)
+    tok2vec, source = config["tok2vec"], _token_vectors(pipe.model)
+    for name in upstream_of(nlp, component):
+        shared: Any = nlp.get_pipe(name)
+        tok2vec = Config(nlp.config).interpolate()["components"][name]["model"]
+        source = shared.model
+    grown = copied_config(config, tok2vec)
+    new = registry.resolve({"model": grown})["model"]
+    base, copied = _token_vectors(new).layers[0].layers
+    base.from_bytes(_token_vectors(pipe.model).to_bytes())
+    copied.from_bytes(source.to_bytes())
+    _stop_gradients(base)
+    n_read = _width(pipe.model) + copied.get_dim("nO")
+    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read)
+    return new, grown, dict(all_of(base))
 
 
 def _token_vectors(parser: Model) -> Model:
@@ -214,6 +273,20 @@ def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
             free = numpy.moveaxis(free, 0, axis)
             movable[target.id, name] = target.ops.xp.asarray(free)
     return movable
+
+
+def _copy_hidden(old: Model, new: Model) -> None:
+    """Let the new hidden units start as the old ones, on top of the copy."""
+    layers = [(x.get_ref("tok2vec").layers[-1], x.get_ref("lower")) for x in (old, new)]
+    n_copied = 2 if new.attrs["has_upper"] else 1  # else, `lower` makes the scores
+    for source, target in list(zip(*layers, strict=True))[:n_copied]:
+        for name, axis in OUTPUT_AXES[target.name].items():
+            larger, smaller = target.get_param(name), source.get_param(name)
+            new_outputs = [slice(None)] * larger.ndim
+            new_outputs[axis] = slice(smaller.shape[axis], None)
+            larger[tuple(new_outputs)] = 0
+            sizes = zip(larger.shape, smaller.shape, strict=True)
+            larger[tuple(slice(x - y, None) for x, y in sizes)] = smaller
 
 
 # Along which axis of a layer's parameters its outputs are.

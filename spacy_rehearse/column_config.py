@@ -11,7 +11,7 @@ WINDOW = 2  # words to each side that a layer sees: two layers see as far as fou
 PIECES, PIECES_OF_WORDS = 2, 3
 ENCODER = "spacy.MaxoutWindowEncoder.v2"
 # Names of layers in the config of a column's token vectors.
-INPUTS, COLUMN, BASE, WORDS = "inputs", "column", "base", "words"
+INPUTS, COLUMN, BASE, WORDS, COPY = "inputs", "column", "base", "words", "copy"
 # It does nothing, but a `noop` has to be given a layer.
 SAME = {"@layers": "noop.v1", "*": {"unused": {"@layers": "list2array.v1"}}}
 
@@ -38,6 +38,23 @@ def grown_config(
     inputs = _layers("concatenate.v1", **{BASE: base, WORDS: words})
     grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: column})
     grown["hidden_width"] += hidden
+    return grown
+
+
+def copied_config(config: ConfigT, tok2vec: ConfigT) -> Dict[str, Any]:
+    """Describe a model with a copy of itself for one more column.
+
+    config (Mapping[str, Any]): The [components.NAME.model] block.
+    tok2vec (Mapping[str, Any]): The tok2vec that is copied: its own, or the shared one
+        that it listens to.
+    RETURNS (Dict[str, Any]): The new block.
+    """
+    grown: Dict[str, Any] = copy.deepcopy(dict(config))
+    beside = {BASE: grown["tok2vec"], COPY: copy.deepcopy(dict(tok2vec))}
+    inputs = _layers("concatenate.v1", **beside)
+    # Thinc would make one of this and of a concatenation around it, but for the chain.
+    grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: SAME})
+    grown["hidden_width"] *= 2
     return grown
 
 

@@ -6,11 +6,12 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 
-from .column import DEFAULT_COLUMN
+from .column import DEFAULT_COLUMN, can_copy
 from .distillation import can_distil
 from .expert import Expert, miss_most
 from .inputs import Inputs
 from .recipe import (
+    COPIED_GOLD,
     FEW_ENTITIES,
     MARGIN,
     MARGIN_ALONE,
@@ -83,12 +84,22 @@ def fit_column(
     experts (Sequence[Expert]): The experts.
     renamer (Optional[Renamer]): What makes up names, if any are.
     step_back (bool): Whether old scores can move.
-    RETURNS (Dict[str, Any]): Its width, depth and hidden units, and whether old labels
-        learn to step back.
+    RETURNS (Dict[str, Any]): Whether it is a copy, its width, depth and hidden units if
+        it is none, and whether old labels learn to step back.
     """
-    wide = renamer is not None and not is_scarce(inputs, experts)
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
-    return column_settings(settings, wide=wide, step_back=step_back)
+    return column_settings(
+        settings,
+        copy=not step_back and _should_copy(inputs),
+        wide=renamer is not None and not is_scarce(inputs, experts),
+        step_back=step_back,
+    )
+
+
+def _should_copy(inputs: Inputs) -> bool:
+    teacher = inputs.teacher
+    n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
+    return n_words < COPIED_GOLD and can_copy(teacher.nlp, teacher.component)
 
 
 def fit_renamer(

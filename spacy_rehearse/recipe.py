@@ -34,12 +34,15 @@ HIDDEN = 0.15  # share of the gold from which on old labels have to step back
 # step back takes as long.
 SMALL_GOLD = 5_000  # words
 MORE_STEPS = 800
+# Below, pretrained weights learn more than new ones: a column is a copy of the base.
+COPIED_GOLD = 10_000  # words
 EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
 # falls to 0 at the end: then the drift settles.
 LEARN_RATE = 0.003
 COLUMN_LEARN_RATE = 0.006  # new weights start from nothing, and can't harm the old ones
+COPY_LEARN_RATE = 0.003  # those of a copy don't
 TRANSFORMER_LEARN_RATE = 5e-5  # as in spaCy's own configs
 WARMUP_STEPS = 50
 MEMORY_TEXTS = 500  # of all rounds together
@@ -149,18 +152,22 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
 
 
 def column_settings(
-    settings: Mapping[str, Any], *, wide: bool, step_back: bool
+    settings: Mapping[str, Any], *, copy: bool, wide: bool, step_back: bool
 ) -> Dict[str, Any]:
     """Fill in what the settings of the column leave to the gold.
 
-    settings (Mapping[str, Any]): width, depth, hidden and step_back, or None for what
-        fits.
+    settings (Mapping[str, Any]): copy, width, depth, hidden and step_back, or None for
+        what fits.
+    copy (bool): Whether it had better be a copy. It is none if it is given a size.
     wide (bool): Whether it may be wide.
     step_back (bool): Whether old labels have to step back.
-    RETURNS (Dict[str, Any]): The settings, none of them None.
+    RETURNS (Dict[str, Any]): The settings, none of them None. A copy has no size.
     """
-    fits = {**(WIDE if wide else NARROW), "step_back": step_back}
-    return {key: fits[key] if x is None else x for key, x in settings.items()}
+    sized = settings["width"] is not None or settings["hidden"] is not None
+    either = {"copy": copy and not sized, "step_back": step_back}
+    fits = {**(WIDE if wide else NARROW), **either}
+    chosen = {key: fits[key] if x is None else x for key, x in settings.items()}
+    return {key: chosen[key] for key in either} if chosen["copy"] else chosen
 
 
 def memory_settings(path: str) -> Dict[str, Any]:

@@ -7,8 +7,13 @@ import spacy
 from spacy.util import registry
 from thinc.api import Adam, fix_random_seed
 
-from spacy_rehearse.column import add_column, can_grow
-from spacy_rehearse.column_config import embed_and_encode, grown_config, n_columns
+from spacy_rehearse.column import add_column, can_copy, can_grow
+from spacy_rehearse.column_config import (
+    copied_config,
+    embed_and_encode,
+    grown_config,
+    n_columns,
+)
 from spacy_rehearse.freeze import update_movable
 
 from .util import make_docs, make_texts
@@ -47,10 +52,13 @@ def learn(nlp, movable, n_updates=3):
         update_movable(ner.model, optimizer, movable)
 
 
+@pytest.mark.parametrize("copy", [False, True])
 @pytest.mark.parametrize("fixture", ["base", "shared_base", "vectors_base"])
-def test_column_old_scores_are_the_bases_before_and_after_learning(fixture, request):
+def test_column_old_scores_are_the_bases_before_and_after_learning(
+    fixture, copy, request
+):
     path = request.getfixturevalue(fixture)
-    nlp, movable = grown(path)
+    nlp, movable = grown(path, copy=copy)
     texts = [text for text, _ in make_texts(30, NEW, seed=9)]
     before = scores(spacy.load(path), texts)
     n_old = before.shape[1]
@@ -61,11 +69,12 @@ def test_column_old_scores_are_the_bases_before_and_after_learning(fixture, requ
         learn(nlp, movable)
 
 
+@pytest.mark.parametrize("copy", [False, True])
 @pytest.mark.parametrize("fixture", ["base", "shared_base"])
 def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
-    fixture, request, tmp_path
+    fixture, copy, request, tmp_path
 ):
-    nlp, movable = grown(request.getfixturevalue(fixture))
+    nlp, movable = grown(request.getfixturevalue(fixture), copy=copy)
     learn(nlp, movable)
     nlp.to_disk(tmp_path / "out")
     assert "rehears" not in (tmp_path / "out" / "config.cfg").read_text()
@@ -77,9 +86,10 @@ def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
     loaded.update(examples, sgd=loaded.resume_training(), drop=0.1)
 
 
+@pytest.mark.parametrize("copy", [False, True])
 @pytest.mark.parametrize("fixture", ["base", "shared_base"])
-def test_column_a_second_one_stands_on_the_first(fixture, request):
-    nlp, movable = grown(request.getfixturevalue(fixture))
+def test_column_a_second_one_stands_on_the_first(fixture, copy, request):
+    nlp, movable = grown(request.getfixturevalue(fixture), copy=copy)
     learn(nlp, movable)
     text = ["Mister Ana bought the device Acme"]
     before = scores(nlp, text)
@@ -88,6 +98,32 @@ def test_column_a_second_one_stands_on_the_first(fixture, request):
     assert n_columns(nlp.get_pipe_config("ner")["model"]) == 2
     after = scores(nlp, text)[:, : before.shape[1]]
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fixture", ["base", "shared_base", "vectors_base"])
+def test_column_copy_starts_as_the_base(fixture, request):
+    path = request.getfixturevalue(fixture)
+    nlp, movable = grown(path, copy=True)
+    ner = nlp.get_pipe("ner")
+    doc = nlp.make_doc("Mister Ana bought the device Acme")
+    for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
+        nlp.get_pipe(name)(doc)
+    read = ner.model.get_ref("tok2vec").predict([doc])
+    units = ner.model.get_ref("lower").predict(read)
+    for made, axis in ((read, 1), (units, 2)):
+        old, new = numpy.split(made, 2, axis=axis)
+        numpy.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-5)
+    learn(nlp, movable)
+    old, new = numpy.split(ner.model.get_ref("tok2vec").predict([doc]), 2, axis=1)
+    assert abs(old - new).max() > 1e-3
+
+
+def test_column_is_a_copy_of_the_base_alone_not_of_another_column(base, shared_base):
+    assert can_copy(spacy.load(base), "ner")
+    assert not can_copy(spacy.load(shared_base), "ner")
+    for copies in (False, True):
+        nlp, _ = grown(base, copy=copies)
+        assert not can_copy(nlp, "ner")
 
 
 @pytest.mark.parametrize("fixture", ["base", "vectors_base"])
@@ -169,7 +205,8 @@ def test_column_lets_old_actions_step_back_where_they_hide_the_new(tmp_path, upp
     assert {"O", "B-ORG"} <= {x for x, has in zip(names, moved, strict=True) if has}
 
 
-def test_column_without_an_upper_layer(tmp_path):
+@pytest.mark.parametrize("copy", [False, True])
+def test_column_without_an_upper_layer(tmp_path, copy):
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("ner", config={"model": {"use_upper": False}})
     ner.add_label("ORG")
@@ -177,7 +214,7 @@ def test_column_without_an_upper_layer(tmp_path):
     nlp.to_disk(tmp_path / "base")
     before = scores(nlp, ["Acme and others"])
     ner.add_label("GADGET")
-    add_column(nlp, "ner", NEW, **COLUMN)
+    add_column(nlp, "ner", NEW, copy=copy, **COLUMN)
     after = scores(nlp, ["Acme and others"])[:, : before.shape[1]]
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
     nlp.to_disk(tmp_path / "out")
@@ -206,7 +243,10 @@ def test_column_config_is_a_copy():
     before = copy.deepcopy(config)
     new = grown_config(config, **COLUMN)
     assert config == before and new["hidden_width"] == 13
-    assert (n_columns(config), n_columns(new)) == (0, 1)
+    copied = copied_config(config, CNN)
+    assert config == before and copied["hidden_width"] == 18
+    assert [n_columns(x) for x in (config, new, copied)] == [0, 1, 1]
+    assert n_columns(grown_config(copied, **COLUMN)) == 2
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,42 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         assert told == steps_back
 
 
+@pytest.mark.parametrize(
+    "fixture, column, copied",
+    [
+        ("base", {}, True),
+        ("base", {"copy": False}, False),
+        ("base", {"hidden": 4}, False),
+        ("base", {"step_back": True}, False),
+        ("shared_base", {}, False),
+        ("shared_base", {"copy": True}, True),
+    ],
+)
+def test_component_copies_the_base_where_gold_is_small(
+    corpus, capfd, request, fixture, column, copied
+):
+    base = request.getfixturevalue(fixture)
+    nlp = spacy.load(base)
+    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    shared = [name for name in nlp.pipe_names if name in ("tok2vec", "tagger")]
+    nlp.config["training"]["frozen_components"] = shared
+    nlp.config["training"]["annotating_components"] = shared[:1]
+    rehearsal.initialize(
+        lambda: examples,
+        nlp=nlp,
+        teacher=str(base),
+        pool=create_raw_text_v1(corpus / "pool.jsonl"),
+        cache=None,
+        expert=None,
+        column=column,
+    )
+    assert rehearsal.session.about["settings"]["column"]["copy"] == copied
+    assert ("a copy of the base's weights" in capfd.readouterr().err) == copied
+    n_hidden = nlp.get_pipe_config("ner")["model"]["hidden_width"]
+    assert (n_hidden == 2 * 32) == copied
+
+
 def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, capfd):
     nlp = spacy.load(base)
     rehearsal = nlp.add_pipe("rehearsal", first=True)

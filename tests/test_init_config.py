@@ -215,6 +215,19 @@ def test_init_config_training_length_grows_with_the_gold(n_words):
     assert (length["max_steps"] >= recipe.MORE_STEPS) == (is_small or n_words > 60_000)
 
 
+def test_init_config_halves_the_rate_where_a_column_is_a_copy(
+    base, shared_base, corpus, monkeypatch
+):
+    def rate(path):
+        config = config_for(path, corpus)
+        return config["training"]["optimizer"]["learn_rate"]["initial_rate"]
+
+    assert rate(base) == recipe.COPY_LEARN_RATE
+    assert rate(shared_base) == recipe.COLUMN_LEARN_RATE
+    monkeypatch.setattr(recipe, "COPIED_GOLD", 0)
+    assert rate(base) == recipe.COLUMN_LEARN_RATE
+
+
 def test_init_config_trains_longer_on_small_gold_but_scores_as_often():
     longer = recipe.training_length(recipe.SMALL_GOLD - 1)
     shorter = recipe.training_length(recipe.SMALL_GOLD)

@@ -187,9 +187,10 @@ def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
     base, corpus, monkeypatch, few, rename, size
 ):
     monkeypatch.setattr(fitting, "FEW_ENTITIES", few)
+    monkeypatch.setattr(fitting, "COPIED_GOLD", 0)
     nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
-    assert told == {**size, "depth": 2, "step_back": False}
+    assert told == {**size, "copy": False, "depth": 2, "step_back": False}
     assert nlp.get_pipe_config("ner")["model"]["hidden_width"] == 32 + size["hidden"]
 
 
@@ -199,7 +200,11 @@ def test_renaming_takes_the_users_word_for_the_size_of_the_column(base, corpus):
     )
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
     hidden = NARROW["hidden"]
-    assert told == {"width": 8, "depth": 1, "hidden": hidden, "step_back": False}
+    assert told == {**DEFAULT_COLUMN, "copy": False, "step_back": False} | {
+        "width": 8,
+        "depth": 1,
+        "hidden": hidden,
+    }
 
 
 def test_renaming_is_seen_by_the_recogniser_only_while_it_learns(base, corpus):
