@@ -58,8 +58,7 @@ def run_commands(page, base, folder):
         args = shlex.split(command.replace(BASE, str(base)))
         assert args[0] == "python"
         if "train" in args:
-            args += ["--training.max_steps", "20", "--training.eval_frequency", "10"]
-            args += ["--training.optimizer.learn_rate.initial_rate", "0.01"]
+            args += ["--training.max_steps", "50", "--training.eval_frequency", "25"]
         if "convert" in args and "--force" not in args:
             args += ["--force"]
         done = subprocess.run(
