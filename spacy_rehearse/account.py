@@ -196,7 +196,7 @@ def _explain(
             lines[-1] += ". But the base was rehearsed before: is the path right?"
     if session.column and session.column["copy"]:
         lines.append(
-            "Gold is small: new labels learn with a copy of the base's weights. That "
+            "New labels learn with a copy of the base's weights. That "
             "takes the time of two pipelines to predict; copy = false in "
             f"[initialize.components.{how.name}.column] takes less, and learns less"
         )

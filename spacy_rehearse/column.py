@@ -57,7 +57,7 @@ def can_grow(nlp: Language, component: str) -> bool:
     )
 
 
-def can_copy(nlp: Language, component: str) -> bool:
+def copy_fits(nlp: Language, component: str) -> bool:
     """RETURNS (bool): Whether a pipe has a tok2vec of its own, and no column. With
     a copy in each round, each would be twice the last.
     """

@@ -6,12 +6,11 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 
-from .column import DEFAULT_COLUMN, can_copy
+from .column import DEFAULT_COLUMN, copy_fits
 from .distillation import can_distil
 from .expert import Expert, miss_most
 from .inputs import Inputs
 from .recipe import (
-    COPIED_GOLD,
     FEW_ENTITIES,
     MARGIN,
     MARGIN_ALONE,
@@ -19,6 +18,7 @@ from .recipe import (
     RENAMED,
     column_settings,
     must_step_back,
+    should_copy,
 )
 from .renaming import Renamer, labels_of_names, share_of_new_names
 from .settings import Settings
@@ -88,18 +88,15 @@ def fit_column(
         it is none, and whether old labels learn to step back.
     """
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
+    teacher = inputs.teacher
+    n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
     return column_settings(
         settings,
-        copy=not step_back and _should_copy(inputs),
+        copy=should_copy(n_words, step_back=step_back)
+        and copy_fits(teacher.nlp, teacher.component),
         wide=renamer is not None and not is_scarce(inputs, experts),
         step_back=step_back,
     )
-
-
-def _should_copy(inputs: Inputs) -> bool:
-    teacher = inputs.teacher
-    n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
-    return n_words < COPIED_GOLD and can_copy(teacher.nlp, teacher.component)
 
 
 def fit_renamer(

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from . import recipe
-from .column import DEFAULT_COLUMN, can_copy, can_grow
+from .column import DEFAULT_COLUMN, can_grow, copy_fits
 from .gold import check_dev, read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
@@ -210,8 +210,8 @@ def _training(
         gold.n_words, step_back=step_back, transformer=transformer
     )
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
-    copied = gold.n_words < recipe.COPIED_GOLD and not step_back
-    if grow and copied and can_copy(nlp, component):
+    copied = recipe.should_copy(gold.n_words, step_back=step_back)
+    if grow and copied and copy_fits(nlp, component):
         rate = recipe.COPY_LEARN_RATE
     if transformer:
         rate = recipe.TRANSFORMER_LEARN_RATE

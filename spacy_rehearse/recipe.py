@@ -114,6 +114,16 @@ def must_step_back(hidden: float, corrected: Collection[str]) -> bool:
     return hidden >= HIDDEN or bool(corrected)
 
 
+def should_copy(n_words: int, *, step_back: bool) -> bool:
+    """Find out whether a copy of the base learns more than a new column.
+
+    n_words (int): Number of tokens of the gold.
+    step_back (bool): Whether old labels have to step back.
+    RETURNS (bool): Whether it does.
+    """
+    return n_words < COPIED_GOLD and not step_back
+
+
 def training_length(
     n_words: int, *, step_back: bool = False, transformer: bool = False
 ) -> Dict[str, int]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
-from spacy_rehearse import fitting
+from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.recipe import NARROW, RENAMED, WIDE
@@ -187,7 +187,7 @@ def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
     base, corpus, monkeypatch, few, rename, size
 ):
     monkeypatch.setattr(fitting, "FEW_ENTITIES", few)
-    monkeypatch.setattr(fitting, "COPIED_GOLD", 0)
+    monkeypatch.setattr(recipe, "COPIED_GOLD", 0)
     nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
     assert told == {**size, "copy": False, "depth": 2, "step_back": False}
