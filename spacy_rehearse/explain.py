@@ -6,7 +6,14 @@ from spacy.language import Language
 from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
-from .recipe import EPOCHS, GOLD_WORDS, MORE_STEPS, SMALL_GOLD, GoldSize
+from .recipe import (
+    EPOCHS,
+    FEW_NAMES,
+    GOLD_WORDS,
+    MORE_STEPS,
+    SMALL_GOLD,
+    GoldSize,
+)
 
 NONE = "not of use to this method, or to this much gold"
 RowT = Tuple[str, str, str]  # what, its value, why
@@ -134,7 +141,10 @@ def _for_scarce(margin: Any) -> str:
 
 def _for_new_names(rename: Any) -> str:
     if rename is None:
-        return "half of them if most names occur once in the gold, else 0"
+        return (
+            "half of them if most names occur once in the gold and, for a copy of the "
+            f"base, are at least {FEW_NAMES}, else 0"
+        )
     return "yours" if rename else NONE
 
 

@@ -12,6 +12,7 @@ from .expert import Expert, miss_most
 from .inputs import Inputs
 from .recipe import (
     FEW_ENTITIES,
+    FEW_NAMES,
     MARGIN,
     MARGIN_ALONE,
     MOSTLY_NEW,
@@ -70,11 +71,29 @@ def old_scores_move(
     return not has_column or must_step_back(hidden, inputs.corrected)
 
 
+def fit_copy(how: Settings, inputs: Inputs) -> bool:
+    """Choose whether the column is a copy of the base, unless the user did.
+
+    how (Settings): How to rehearse. There is a column.
+    inputs (Inputs): What there is.
+    RETURNS (bool): Whether it is one. It is none if it is given a size.
+    """
+    settings = {**DEFAULT_COLUMN, **(how.column or {})}
+    if settings["copy"] is not None:
+        return settings["copy"]
+    if settings["width"] is not None or settings["hidden"] is not None:
+        return False
+    n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
+    return should_copy(n_words) and copy_fits(inputs.teacher.nlp, how.component)
+
+
 def fit_column(
     how: Settings,
     inputs: Inputs,
     experts: Sequence[Expert],
     renamer: Optional[Renamer],
+    *,
+    copy: bool,
     step_back: bool,
 ) -> Dict[str, Any]:
     """Choose what the column is like, where the user did not.
@@ -83,24 +102,27 @@ def fit_column(
     inputs (Inputs): What there is.
     experts (Sequence[Expert]): The experts.
     renamer (Optional[Renamer]): What makes up names, if any are.
+    copy (bool): Whether it is a copy.
     step_back (bool): Whether old scores can move.
     RETURNS (Dict[str, Any]): Whether it is a copy, its width, depth and hidden units if
         it is none, and whether old labels learn to step back.
     """
-    settings = {**DEFAULT_COLUMN, **(how.column or {})}
-    teacher = inputs.teacher
-    n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
     return column_settings(
-        settings,
-        copy=should_copy(n_words, step_back=step_back)
-        and copy_fits(teacher.nlp, teacher.component),
+        {**DEFAULT_COLUMN, **(how.column or {})},
+        copy=copy,
         wide=renamer is not None and not is_scarce(inputs, experts),
         step_back=step_back,
     )
 
 
 def fit_renamer(
-    nlp: Language, how: Settings, inputs: Inputs, has_column: bool, moves: bool
+    nlp: Language,
+    how: Settings,
+    inputs: Inputs,
+    *,
+    has_column: bool,
+    copy: bool,
+    moves: bool,
 ) -> Optional[Renamer]:
     """Choose how many names are made up, unless the user did.
 
@@ -108,6 +130,7 @@ def fit_renamer(
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
     has_column (bool): Whether the new labels get weights of their own.
+    copy (bool): Whether these are a copy of the base's.
     moves (bool): Whether old scores can move.
     RETURNS (Optional[Renamer]): What makes up names. None if all stay as they are.
     """
@@ -115,8 +138,10 @@ def fit_renamer(
     labels = inputs.labels
     if how.rename is None:
         labels = labels_of_names(docs, labels)
+        n_names = sum(inputs.gold.labels[label] for label in labels)
         new = share_of_new_names(docs, labels)
-        share = RENAMED if has_column and new >= MOSTLY_NEW else 0.0
+        fits = has_column and new >= MOSTLY_NEW
+        share = RENAMED if fits and not (copy and n_names < FEW_NAMES) else 0.0
     else:
         share = how.rename
     if not share or others_that_learn(nlp, how, inputs):

@@ -210,7 +210,7 @@ def _training(
         gold.n_words, step_back=step_back, transformer=transformer
     )
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
-    copied = recipe.should_copy(gold.n_words, step_back=step_back)
+    copied = recipe.should_copy(gold.n_words)
     if grow and copied and copy_fits(nlp, component):
         rate = recipe.COPY_LEARN_RATE
     if transformer:

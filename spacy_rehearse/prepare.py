@@ -17,6 +17,7 @@ from .findings import RELIABLE, expected_precision
 from .fisher import weigh
 from .fitting import (
     fit_column,
+    fit_copy,
     fit_margin,
     fit_renamer,
     fit_soft,
@@ -93,11 +94,14 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         replay = ask_experts(replay, experts, labels, alone=alone)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     moves = old_scores_move(how, inputs, has_column, hidden)
-    renamer = fit_renamer(nlp, how, inputs, has_column, moves)
+    copy = has_column and fit_copy(how, inputs)
+    renamer = fit_renamer(
+        nlp, how, inputs, has_column=has_column, copy=copy, moves=moves
+    )
     column: Optional[Dict[str, Any]] = None
     movable: MovableT = {}
     if has_column:  # when nothing is left to fail: it changes the pipeline
-        column = fit_column(how, inputs, experts, renamer, moves)
+        column = fit_column(how, inputs, experts, renamer, copy=copy, step_back=moves)
         movable = add_column(nlp, how.component, labels, **column)
     needed = required_pipes(nlp, how.component, inputs.annotating)
     session = Session(

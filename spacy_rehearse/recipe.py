@@ -35,7 +35,7 @@ HIDDEN = 0.15  # share of the gold from which on old labels have to step back
 SMALL_GOLD = 5_000  # words
 MORE_STEPS = 800
 # Below, pretrained weights learn more than new ones: a column is a copy of the base.
-COPIED_GOLD = 10_000  # words
+COPIED_GOLD = 8_000  # words
 EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
@@ -64,6 +64,9 @@ WIDE = {"width": 64, "hidden": 64}
 # Where most names occur once, most are new to the pipeline (renaming.py).
 MOSTLY_NEW = 0.5  # share of them; below, names are worth to be learnt by heart
 RENAMED = 0.5  # share of the entities with a made-up name, each time
+# Pretrained weights know the words that names are made of ("University"). Of fewer
+# names than these, they learn more if they see them as they are.
+FEW_NAMES = 120
 
 
 class GoldSize(NamedTuple):
@@ -114,14 +117,13 @@ def must_step_back(hidden: float, corrected: Collection[str]) -> bool:
     return hidden >= HIDDEN or bool(corrected)
 
 
-def should_copy(n_words: int, *, step_back: bool) -> bool:
+def should_copy(n_words: int) -> bool:
     """Find out whether a copy of the base learns more than a new column.
 
     n_words (int): Number of tokens of the gold.
-    step_back (bool): Whether old labels have to step back.
     RETURNS (bool): Whether it does.
     """
-    return n_words < COPIED_GOLD and not step_back
+    return n_words < COPIED_GOLD
 
 
 def training_length(
@@ -168,16 +170,16 @@ def column_settings(
 
     settings (Mapping[str, Any]): copy, width, depth, hidden and step_back, or None for
         what fits.
-    copy (bool): Whether it had better be a copy. It is none if it is given a size.
+    copy (bool): Whether it is a copy.
     wide (bool): Whether it may be wide.
     step_back (bool): Whether old labels have to step back.
     RETURNS (Dict[str, Any]): The settings, none of them None. A copy has no size.
     """
-    sized = settings["width"] is not None or settings["hidden"] is not None
-    either = {"copy": copy and not sized, "step_back": step_back}
+    either = {"copy": copy, "step_back": step_back}
+    if copy:
+        return either
     fits = {**(WIDE if wide else NARROW), **either}
-    chosen = {key: fits[key] if x is None else x for key, x in settings.items()}
-    return {key: chosen[key] for key in either} if chosen["copy"] else chosen
+    return {key: fits[key] if x is None else x for key, x in settings.items()}
 
 
 def memory_settings(path: str) -> Dict[str, Any]:

@@ -240,7 +240,7 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         ("base", {}, True),
         ("base", {"copy": False}, False),
         ("base", {"hidden": 4}, False),
-        ("base", {"step_back": True}, False),
+        ("base", {"step_back": True}, True),
         ("shared_base", {}, False),
         ("shared_base", {"copy": True}, True),
     ],

@@ -263,6 +263,22 @@ def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     assert any("made-up" in line for line in session.summary) == renames
 
 
+@pytest.mark.parametrize(
+    "few, rename, renames", [(49, None, False), (48, None, True), (49, 0.5, True)]
+)
+def test_renaming_by_a_copy_of_the_base_needs_more_than_a_few_names(
+    base, corpus, monkeypatch, few, rename, renames
+):
+    """Pretrained weights know the words of names, and new ones don't."""
+    monkeypatch.setattr(fitting, "FEW_NAMES", few)
+    names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]  # 48 in pairs
+    for column, copied in ((COLUMN, False), (DEFAULT_COLUMN, True)):
+        nlp, _ = prepared(base, corpus, rename, names=names, column=column)
+        session = nlp.get_pipe("rehearsal").session
+        assert session.about["settings"]["column"]["copy"] == copied
+        assert (session.renamer is not None) == (renames or not copied)
+
+
 @pytest.mark.parametrize("rename", [None, 0.5])
 def test_renaming_of_terms_is_there_only_on_request(base, corpus, rename):
     terms = [f"zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]

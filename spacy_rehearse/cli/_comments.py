@@ -67,7 +67,7 @@ COMMENTS = {
     "[initialize.components.rehearsal.column]": [
         "New labels get weights of their own; the original's are frozen. To let all weights",
         "learn, held by distillation: delete this section, and write column = null above",
-        "it. copy = null: gold below 10,000 words is learnt by a copy of the original's",
+        "it. copy = null: gold below 8,000 words is learnt by a copy of the original's",
         "weights, which learns more; false: never, which is faster to predict. width, hidden",
         "= null: 32 and 16, or 64 and 64 where names are made up and gold is enough.",
         "step_back = null: old labels make room where they often hide new ones",
