@@ -20,7 +20,15 @@ from spacy.tokens import Doc, DocBin
 from .cache import SilverCache
 from .expert import Expert
 from .findings import NOTHING, Findings, find
-from .teacher import BATCH_SIZE, Entity, Teacher, entities_of, run_pipes, zone
+from .teacher import (
+    BATCH_SIZE,
+    Entity,
+    Teacher,
+    entities_of,
+    overlaps,
+    run_pipes,
+    zone,
+)
 
 ASKED_AT_ONCE = 50  # texts
 MOST_REMEMBERED = 50_000  # texts about which it is remembered what pipelines said
@@ -192,13 +200,15 @@ def ask_experts(
 
 def _confirm(said: Findings, taught: Sequence[Entity], *, alone: bool) -> Findings:
     """RETURNS (Findings): What experts say, with what they confirm of the teacher's as
-    certain, and, unless they count alone, nothing else.
+    certain, and, unless they count alone, nothing else. Where all of them find
+    other edges, one of them confirms nothing.
     """
     confirmed = {*said.certain, *said.doubtful} & {*taught}
     if not alone:
         return Findings(sorted(confirmed), ())
-    certain = sorted({*said.certain} | confirmed)
-    return Findings(certain, sorted({*said.doubtful} - confirmed))
+    confirmed = {x for x in confirmed if not overlaps(x, said.certain)}
+    certain = {*said.certain} | confirmed
+    return Findings(sorted(certain), sorted({*said.doubtful} - certain))
 
 
 def text_digest(texts: Iterable[str]) -> str:

@@ -1,5 +1,7 @@
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.matcher import PhraseMatcher
 from spacy.training import Example
 
@@ -187,3 +189,30 @@ def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
     assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")])
     (told,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",), alone=False)
     assert told.findings == ([(2, 3, "ORG")], ())
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3)), max_size=6)
+
+
+def disjoint(spans, label="ORG"):
+    """Entities on whole tokens of 9 letters, each with a space behind it."""
+    found, end = [], 0
+    for start, n_tokens in sorted(spans):
+        if start >= end and start + n_tokens <= 9:
+            end = start + n_tokens
+            found.append((2 * start, 2 * end - 1, label))
+    return found
+
+
+@given(SPANS, SPANS, SPANS, st.booleans())
+def test_silver_what_experts_are_certain_of_never_overlaps(agreed, one, own, alone):
+    """All agree on other edges than those that one confirms to the teacher."""
+    said = Findings(disjoint(agreed), [*disjoint(one), *disjoint(own)])
+    silver = [SilverText("a b c d e f g h i", tuple(disjoint(own)), 9)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "find", lambda experts, texts, labels: [said])
+        (told,) = module.ask_experts(iter(silver), ["x"], ("ORG",), alone=alone)
+    certain, doubtful = told.findings
+    assert not {*certain} & {*doubtful}
+    assert set(disjoint(agreed)) <= {*certain} or not alone
+    iob(told, unknown=("ORG",))  # spaCy takes no entities that overlap
