@@ -137,8 +137,9 @@ def test_renaming_leaves_the_features_of_other_words_as_they_are():
 
 
 def test_renaming_draws_a_share_of_the_entities():
-    docs = make_docs(spacy.blank("en"), 300, LABELS, seed=1)
-    examples = [Example(spacy.blank("en").make_doc(doc.text), doc) for doc in docs]
+    nlp = spacy.blank("en")
+    docs = make_docs(nlp, 300, LABELS, seed=1)
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     for share in (0.0, 0.3, 1.0):
         rename = renamer(share, docs)
         drawn = sum(rename(eg) is not None for eg in examples)
