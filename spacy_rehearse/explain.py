@@ -11,6 +11,7 @@ from .recipe import (
     FEW_NAMES,
     GOLD_WORDS,
     MORE_STEPS,
+    SMALL_GOLD,
     GoldSize,
 )
 
@@ -158,10 +159,9 @@ def _length(steps: int, gold: GoldSize) -> str:
     passes = steps * GOLD_WORDS / gold.n_words
     why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
     if steps > 1.2 * wanted and steps >= MORE_STEPS:
-        why = (
-            "of small gold some labels are learnt late, and old ones step back late: "
-            "dev tells when"
-        )
+        why = "old labels have to step back for new ones, which takes so long"
+    if steps == MORE_STEPS and gold.n_words < SMALL_GOLD:
+        why = "of small gold, some labels are learnt late, and dev tells which"
     if steps < 0.8 * wanted:
         why = "the most updates that are worth it"
     return (

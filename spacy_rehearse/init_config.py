@@ -206,12 +206,12 @@ def _training(
     step_back: bool,
 ) -> Dict[str, Any]:
     transformer = has_transformer(nlp, component)
-    copied = recipe.should_copy(gold.n_words) and copy_fits(nlp, component)
-    length = recipe.training_length(  # the same for all methods
-        gold.n_words, step_back=step_back, copied=copied, transformer=transformer
+    length = recipe.training_length(
+        gold.n_words, step_back=step_back, transformer=transformer
     )
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
-    if grow and copied:
+    copied = recipe.should_copy(gold.n_words)
+    if grow and copied and copy_fits(nlp, component):
         rate = recipe.COPY_LEARN_RATE
     if transformer:
         rate = recipe.TRANSFORMER_LEARN_RATE

@@ -127,17 +127,12 @@ def should_copy(n_words: int) -> bool:
 
 
 def training_length(
-    n_words: int,
-    *,
-    step_back: bool = False,
-    copied: bool = False,
-    transformer: bool = False,
+    n_words: int, *, step_back: bool = False, transformer: bool = False
 ) -> Dict[str, int]:
     """Choose how long to train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
     step_back (bool): Whether old labels have to step back.
-    copied (bool): Whether a column is a copy of the base: at its rate it takes longer.
     transformer (bool): Whether a transformer learns: an update takes it long.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
     """
@@ -145,7 +140,7 @@ def training_length(
     fewest = MORE_STEPS if step_back else FEWEST_STEPS
     steps = min(max(steps, fewest), MOST_STEPS)
     frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
-    if (copied or n_words < SMALL_GOLD) and not transformer:
+    if n_words < SMALL_GOLD and not transformer:
         steps = max(steps, MORE_STEPS)  # scored as often: an early one may be best
     steps = frequency * math.ceil(steps / frequency)
     return {
