@@ -139,9 +139,9 @@ def fit_renamer(
     if how.rename is None:
         labels = labels_of_names(docs, labels)
         n_names = sum(inputs.gold.labels[label] for label in labels)
-        new = share_of_new_names(docs, labels)
-        fits = has_column and new >= MOSTLY_NEW
-        share = RENAMED if fits and not (copy and n_names < FEW_NAMES) else 0.0
+        are_enough = not copy or n_names >= FEW_NAMES
+        are_new = share_of_new_names(docs, labels) >= MOSTLY_NEW
+        share = RENAMED if has_column and are_enough and are_new else 0.0
     else:
         share = how.rename
     if not share or others_that_learn(nlp, how, inputs):

@@ -195,7 +195,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3)), max_size=6)
 
 
 def disjoint(spans, label="ORG"):
-    """Entities on whole tokens of 9 letters, each with a space behind it."""
+    """Entities on tokens of a text of nine letters with spaces between them."""
     found, end = [], 0
     for start, n_tokens in sorted(spans):
         if start >= end and start + n_tokens <= 9:
