@@ -193,8 +193,8 @@ class Rehearsal(Pipe):
             spacy-rehearse.RawText.v1.
         labels (Optional[List[str]]): Labels on which the gold is the authority: all
             their mentions are marked in it. By default those that the teacher lacks.
-        heldout (float): Share of the pool, at most 1,000 texts, to measure retention
-            by; never trained on.
+        heldout (float): Share of the pool, at most 1,000 texts and 100,000 words, to
+            measure retention by; never trained on.
         cache (Optional[str]): Folder in which silver is kept for the next run. None
             to keep it in memory.
         expert (Optional[Dict[str, Any]]): `n_experts` copies of the teacher learn the

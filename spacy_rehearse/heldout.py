@@ -3,12 +3,14 @@
 import heapq
 from array import array
 from hashlib import sha256
+from itertools import accumulate
 from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
 
 from .near_duplicates import NearDuplicateIndex
 from .silver import Shard, SilverText
 
-MOST = 1000  # texts: retention is then sure to about a point, and quick to measure
+# Retention is then sure to about a point, and quick to measure at each checkpoint.
+MOST_TEXTS, MOST_WORDS = 1000, 100_000
 
 ReadT = Callable[[Shard], List[SilverText]]
 
@@ -44,7 +46,8 @@ def split_silver(
 
     shards (Sequence[Shard]): All the silver. Read three times, one shard at a time.
     read (Callable[[Shard], List[SilverText]]): Reads a shard.
-    share (float): The share to hold out, between 0 and 1; at most 1,000 texts.
+    share (float): The share to hold out, between 0 and 1; at most 1,000 texts, and
+        at most 100,000 words unless a single text has more.
     seed (int): The same seed and texts give the same split.
     gold_texts (Iterable[str]): Texts of the gold. Pool texts nearly the same go into
         neither part: there, gold knows better than the teacher.
@@ -52,9 +55,12 @@ def split_silver(
     RAISES (ValueError): If there is not at least one text for each part.
     """
     n_texts = sum(shard.n_texts for shard in shards)
-    size = min(MOST, max(1, round(share * n_texts)))
+    size = min(MOST_TEXTS, max(1, round(share * n_texts)))
     gold = _index(gold_texts)
-    chosen = {place for _, place in heapq.nsmallest(size, _ranks(shards, read, seed))}
+    ranked = heapq.nsmallest(size, _ranks(shards, read, seed))
+    totals = accumulate(n_words for _, _, n_words in ranked)
+    n_fit = max(1, sum(total <= MOST_WORDS for total in totals))
+    chosen = {place for _, place, _ in ranked[:n_fit]}
     held = [(place, item) for place, item in _places(shards, read) if place in chosen]
     heldout = [item for _, item in held if item.text not in gold]
     like_heldout = _index(item.text for item in heldout)
@@ -99,4 +105,4 @@ def _ranks(shards: Sequence[Shard], read: ReadT, seed: int):
     # A text's rank comes from what it says: it stays held out when the pool grows.
     for place, item in _places(shards, read):
         text = item.text.encode("utf8", "surrogatepass")
-        yield sha256(f"{seed}:".encode() + text).digest(), place
+        yield sha256(f"{seed}:".encode() + text).digest(), place, item.n_words

@@ -12,12 +12,12 @@ from .util import make_texts
 TEXTS = [text for text, _ in make_texts(200, (), seed=5)]
 
 
-def split(texts=TEXTS, size=25, share=0.1, seed=0, gold=()):
+def split(texts=TEXTS, size=25, share=0.1, seed=0, gold=(), n_words=5):
     batches = [texts[i : i + size] for i in range(0, len(texts), size)]
     shards = [Shard(str(i), len(b), 0, Counter()) for i, b in enumerate(batches)]
 
     def read(shard):
-        return [SilverText(text, (), 5) for text in batches[int(shard.key)]]
+        return [SilverText(text, (), n_words) for text in batches[int(shard.key)]]
 
     made = split_silver(shards, read, share=share, seed=seed, gold_texts=gold)
     training = [read(shard)[i].text for shard, kept in made.training for i in kept]
@@ -37,6 +37,12 @@ def test_heldout_at_most_a_thousand():
     distinct = [f"{x}x {x}y {x}z {x}" for x in names]
     heldout, _, _ = split(distinct, share=0.9)
     assert len(heldout) == 1000
+
+
+def test_heldout_at_most_a_hundred_thousand_words_but_at_least_a_text():
+    few = split(share=0.5, n_words=9_000)[0]
+    assert len(few) == 11 and set(few) < set(split(share=0.5)[0])
+    assert len(split(share=0.5, n_words=200_000)[0]) == 1
 
 
 def test_heldout_has_no_near_duplicate_in_training():
