@@ -25,7 +25,7 @@ def vectors_base(tmp_path_factory):
     """A base whose NER reads static vectors."""
     folder = tmp_path_factory.mktemp("vectors")
     rng = numpy.random.default_rng(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for word in "mister doctor firm company device gadget Ana Acme".split():
         nlp.vocab.set_vector(word, rng.normal(size=8).astype("f"))
     nlp.to_disk(folder / "vectors")
@@ -41,7 +41,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture
 def nlp():
-    return spacy.blank("en")
+    return spacy.blank("xx")
 
 
 @pytest.fixture

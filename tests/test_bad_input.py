@@ -121,10 +121,10 @@ def test_bad_pool_invalid_line_shows_before_anything_is_annotated(attempt, tmp_p
 
 
 def test_bad_teacher_without_the_component(attempt, tmp_path):
-    spacy.blank("en").to_disk(tmp_path / "blank")
+    spacy.blank("xx").to_disk(tmp_path / "blank")
     with pytest.raises(ValueError, match="has no entity recogniser, only"):
         attempt(teacher=str(tmp_path / "blank"))
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner", name="entities")
     nlp.to_disk(tmp_path / "other")
     with pytest.raises(ValueError, match="has no component 'ner', only"):
@@ -149,7 +149,7 @@ def test_bad_output_where_the_base_is(
 
 
 def test_bad_teacher_whose_component_is_no_recogniser(attempt, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("entity_ruler", name="ner")
     nlp.to_disk(tmp_path / "ruler")
     with pytest.raises(ValueError, match="is a 'entity_ruler', not a trainable"):
@@ -200,7 +200,7 @@ def test_bad_frozen_target(attempt, base):
 
 
 def test_bad_recogniser_that_is_made_anew(attempt):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner")
     with pytest.raises(
         ValueError, match=r"'ner' has no weights yet.*source = \$\{paths.base\}"
@@ -209,7 +209,7 @@ def test_bad_recogniser_that_is_made_anew(attempt):
 
 
 def without_vectors(base):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.strings.add("GADGET")
     with pytest.warns(UserWarning, match="W113"):
         nlp.add_pipe("ner", source=spacy.load(base))
@@ -318,7 +318,7 @@ def test_bad_frozen_tok2vec_that_does_not_annotate(attempt, shared_base):
 
 
 def test_bad_listener_without_its_tok2vec(attempt, shared_base):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner", source=spacy.load(shared_base))
     match = r"listens to a shared tok2vec.*\[.rehearsal., .ner.\].*" + (
         r'replace_listeners = \["model.tok2vec"\] in \[components.ner\]'

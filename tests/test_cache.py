@@ -125,7 +125,7 @@ def test_cache_is_readable_private_and_can_be_cleared(teacher, tmp_path):
     assert "YOUR TEXT" in (folder / "README.txt").read_text()
     (manifest,) = folder.glob("*/manifest.json")
     about = json.loads(manifest.read_text())
-    assert about["teacher"] == "en_tiny" and about["teacher_version"] == "1.2.3"
+    assert about["teacher"] == "xx_tiny" and about["teacher_version"] == "1.2.3"
     assert clear(folder) == 5
     assert not list(folder.glob("*/*"))
 

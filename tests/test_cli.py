@@ -177,7 +177,7 @@ def test_cli_convert_splits_and_converts(spacy_cli, workdir):
     done = spacy_cli("convert", "in.jsonl", "corpus/train.spacy", "--dev", "dev.spacy")
     assert done.exit_code == 0, done.stdout
     assert "Left out 1 rejected" in done.stdout
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     train = list(DocBin().from_disk("corpus/train.spacy").get_docs(vocab))
     dev = list(DocBin().from_disk("dev.spacy").get_docs(vocab))
     assert len(train) + len(dev) == 100 and 10 < len(dev) < 30
@@ -190,7 +190,7 @@ def test_cli_init_config_finds_mistakes_before_the_training(
     spacy_cli, base, corpus, workdir
 ):
     (workdir / "bad.txt").write_bytes(b"fine\n\xff\n")
-    other = make_docs(spacy.blank("en"), 5, ("PERSON",), seed=1)
+    other = make_docs(spacy.blank("xx"), 5, ("PERSON",), seed=1)
     DocBin(docs=other).to_disk("other.spacy")
     paths = {
         "--base": base,
@@ -309,7 +309,7 @@ def test_cli_init_config_dry_run_explains_and_writes_nothing(
 def test_cli_init_config_dry_run_of_naive_fine_tuning_knows_the_labels(
     spacy_cli, base, corpus, workdir
 ):
-    docs = make_docs(spacy.blank("en"), 30, ("ORG",), seed=3)
+    docs = make_docs(spacy.blank("xx"), 30, ("ORG",), seed=3)
     for name in ("a.spacy", "b.spacy"):
         DocBin(docs=docs).to_disk(name)
     args = ("--train", "a.spacy", "--dev", "b.spacy", "--labels", "ORG")
@@ -358,7 +358,7 @@ def test_cli_init_config_writes_a_memory_for_the_rounds_to_come(
 def test_cli_init_config_thins_gold_that_hardly_mentions_the_label(
     spacy_cli, base, corpus, workdir
 ):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     silent = [
         nlp.make_doc(f"nothing at all happens here, {i} says") for i in range(900)
     ]

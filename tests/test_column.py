@@ -187,7 +187,7 @@ def test_column_frees_the_actions_of_a_label_that_is_corrected(base):
 
 @pytest.mark.parametrize("upper", [True, False])
 def test_column_lets_old_actions_step_back_where_they_hide_the_new(tmp_path, upper):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     ner = nlp.add_pipe("ner", config={"model": {"use_upper": upper}})
     ner.add_label("ORG")
     nlp.initialize()
@@ -207,7 +207,7 @@ def test_column_lets_old_actions_step_back_where_they_hide_the_new(tmp_path, upp
 
 @pytest.mark.parametrize("copy", [False, True])
 def test_column_without_an_upper_layer(tmp_path, copy):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     ner = nlp.add_pipe("ner", config={"model": {"use_upper": False}})
     ner.add_label("ORG")
     nlp.initialize()

@@ -55,7 +55,7 @@ def test_corpus_skip_invalid_skips_and_reports(lines, nlp, caplog):
 
 
 def test_corpus_spacy_file_leaves_no_word_in_the_vocab(tmp_path, nlp):
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     DocBin(docs=[other("xylophonist Quux plays")]).to_disk(tmp_path / "p.spacy")
     assert list(create_raw_text_v1(tmp_path / "p.spacy")(nlp)) == [
         "xylophonist Quux plays"

@@ -45,7 +45,7 @@ def out_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def docs(out_dir):
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     return {
         path.name: list(DocBin().from_disk(path).get_docs(vocab))
         for path in out_dir.glob("*.spacy")
@@ -228,7 +228,7 @@ def test_demo_another_seed_gives_other_texts(texts):
 def test_demo_entity_across_tokens_is_an_error():
     text = Text("Lumora X2s sold out.", [(0, 9, NEW_LABEL)])
     with pytest.raises(ValueError, match="'Lumora X2' .* 'Lumora X2s sold out.'"):
-        make_doc(spacy.blank("en"), text, (NEW_LABEL,))
+        make_doc(spacy.blank("xx"), text, (NEW_LABEL,))
 
 
 def test_demo_short_form_repeats_the_name(texts):

@@ -18,7 +18,7 @@ from .util import make_docs, make_texts, quick_config
 
 
 def named(*spans, text="the firm Acme Corp near the device Zoomer X ."):
-    doc = spacy.blank("en").make_doc(text)
+    doc = spacy.blank("xx").make_doc(text)
     doc.ents = [doc.char_span(start, end, label) for start, end, label in spans]
     return doc
 
@@ -49,7 +49,7 @@ def test_diagnosis_tells_of_texts_that_contradict_each_other(teacher):
 
 def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
     pool = [text for text, _ in make_texts(120, (), 4, kinds=("PERSON",))]
-    dev = [spacy.blank("en").make_doc(text) for text in pool[:3]]
+    dev = [spacy.blank("xx").make_doc(text) for text in pool[:3]]
     found = diagnose(teacher, gold=[named((35, 43, "GADGET"))], dev=dev, pool=pool)
     assert found.coverage["PERSON"] > 20 > found.coverage["ORG"]
     few = advise(found._replace(n_texts=60))
@@ -67,7 +67,7 @@ def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
 
 def test_diagnosis_tells_of_gold_with_few_mentions(teacher):
     gold = [named((35, 43, "GADGET"))]
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for n, is_sparse in ((3, False), (30, True)):
         silent = [nlp.make_doc("Nothing is said here")] * n
         found = diagnose(teacher, gold=gold + silent, dev=gold, pool=[])
@@ -85,7 +85,7 @@ def test_diagnosis_tells_of_odd_labels_of_dev(teacher):
 
 
 def test_diagnosis_finds_a_weak_teacher(teacher):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     good = make_docs(nlp, 60, ("PERSON",), seed=5)
     found = diagnose(teacher, gold=[], dev=good, pool=[])
     f, support = found.teacher_f["PERSON"]
@@ -111,7 +111,7 @@ def test_diagnosis_finds_pools_that_would_stop_the_training(teacher):
 
 
 def test_diagnosis_tells_of_conflicts(teacher):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     gold = make_docs(nlp, 20, ("ORG",), seed=5)
     n_firms = 0
     for doc in gold:
@@ -216,7 +216,7 @@ def test_check_finds_a_dev_set_that_is_no_use(base, corpus, workdir):
     quick_config(base, corpus, "c.cfg", paths__dev=str(corpus / "train.spacy"))
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
     assert "40 of 40 dev texts are in the gold" in " ".join(done.output.split())
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     DocBin(docs=[nlp("nothing at all")]).to_disk("dev.spacy")
     quick_config(base, corpus, "c.cfg", paths__dev="dev.spacy")
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])

@@ -30,7 +30,7 @@ SETTINGS = {"n_experts": 2, "max_passes": 6, "learn_rate": 0.005, "seed": 0}
 
 @pytest.fixture(scope="module")
 def gold():
-    return make_docs(spacy.blank("en"), 60, ("GADGET",), seed=2)
+    return make_docs(spacy.blank("xx"), 60, ("GADGET",), seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_expert_learns_where_an_annotating_pipe_would_cut_an_entity(base, gold):
         nlp.add_pipe("sentencizer", first=True)
         return nlp
 
-    long = spacy.blank("en").make_doc("They sold a Zoom ! Max to us , and then " * 20)
+    long = spacy.blank("xx").make_doc("They sold a Zoom ! Max to us , and then " * 20)
     long.ents = [Span(long, i, i + 3, "GADGET") for i in range(3, len(long), 11)]
     pipes = ["sentencizer", "ner"]
     settings = {**SETTINGS, "max_passes": 2}
@@ -235,7 +235,7 @@ def test_expert_rng_is_its_own(base, gold):
 def test_expert_that_finds_little_in_the_pool_is_expected_to_err(
     monkeypatch, n_found, precision
 ):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     words = " ".join(["word"] * 100)
     monkeypatch.setattr(module, "predict_entities", lambda *_: [[A] * n_found])
     heldout = nlp.make_doc(words[:299])  # 60 words, of which 50 are annotated

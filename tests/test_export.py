@@ -89,7 +89,7 @@ from spacy.cli.package import package
 package(Path({str(exported)!r}), Path("."), create_sdist=False, silent=True)
 """
     run_without_plugin(code, tmp_path)
-    folder = tmp_path / "en_tiny-1.2.3"
+    folder = tmp_path / "xx_tiny-1.2.3"
     meta = srsly.read_json(folder / "meta.json")
     assert not [name for name in meta["requirements"] if "rehearse" in name]
     assert "rehearse" not in (folder / "setup.py").read_text()
@@ -109,7 +109,7 @@ def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
     assert (meta["name"], meta["version"], meta["license"]) == ("tiny", "1.2.3", "CC0")
     assert meta["labels"]["ner"] == ["GADGET", "ORG", "PERSON"]
     about = meta["spacy_rehearse"]
-    assert about["teacher"]["name"] == "en_tiny"
+    assert about["teacher"]["name"] == "xx_tiny"
     assert about["teacher"]["version"] == "1.2.3"
     assert len(about["teacher"]["fingerprint"]) == 64
     assert about["pool"]["texts"] == 400 and len(about["pool"]["sha256"]) == 64

@@ -37,7 +37,7 @@ TEXTS = ["Ana met Bob at Acme", "Acme sold a Zoomer to <Bob>", "nothing here"]
 
 def says(**entities):
     """A pipeline that sees words as entities, by a list of words for each label."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     ruler = nlp.add_pipe("entity_ruler", name="ner")
     ruler.add_patterns(
         {"label": label, "pattern": word}
@@ -55,7 +55,7 @@ def gold():
     truth = {"Ana": "PERSON", "Bob": "PERSON", "Acme": "ORG", "Zoomer": "GADGET"}
     docs = []
     for text in TEXTS:
-        doc = spacy.blank("en").make_doc(text)
+        doc = spacy.blank("xx").make_doc(text)
         doc.ents = [
             Span(doc, t.i, t.i + 1, truth[t.text]) for t in doc if t.text in truth
         ]
@@ -134,7 +134,7 @@ def test_forgetting_runs_what_a_pipeline_disables_and_leaves_it_so():
 
 def test_forgetting_counts_errors_that_do_not_fall_on_golds_tokens():
     words = ["Acme", "sells", "Zoomer-X"]
-    doc = Doc(spacy.blank("en").vocab, words, ents=["B-ORG", "O", "O"])
+    doc = Doc(spacy.blank("xx").vocab, words, ents=["B-ORG", "O", "O"])
     nlp = says(ORG=["Acme", "Zoomer"])
     (eg,) = as_examples(nlp, [doc], [[(0, 4, "ORG"), (11, 17, "ORG")]])
     prf = entity_prf([eg], ["ORG"])
@@ -297,7 +297,7 @@ def test_gate_refuses_limits_that_make_no_sense(report, limits, words):
 
 
 def test_gate_does_not_take_what_neither_pipeline_knows_for_an_old_label():
-    docs = [spacy.blank("en").make_doc("Rome")] * 20
+    docs = [spacy.blank("xx").make_doc("Rome")] * 20
     docs = [doc.copy() for doc in docs]
     for doc in docs:
         doc.ents = [Span(doc, 0, 1, "LOC")]
@@ -404,7 +404,7 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     student = spacy.load(base)
     student.get_pipe("ner").add_label("GADGET")
     student.to_disk("student")
-    docs = make_docs(spacy.blank("en"), 30, ("PERSON", "ORG", "GADGET"), seed=5)
+    docs = make_docs(spacy.blank("xx"), 30, ("PERSON", "ORG", "GADGET"), seed=5)
     DocBin(docs=docs).to_disk("gold.spacy")
     pool = str(corpus / "pool.jsonl")
     args = ["evaluate", str(base), "student", "gold.spacy", "--pool", pool]

@@ -31,7 +31,7 @@ def config_for(base, corpus, **settings):
 
 
 def test_init_config_thins_gold_where_dev_has_far_more(base, corpus, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab)
     marked = [doc for doc in docs if any(e.label_ == "GADGET" for e in doc.ents)]
     silent = [nlp.make_doc(f"nothing happens, {i}") for i in range(6 * len(marked))]
@@ -58,7 +58,7 @@ def test_init_config_is_complete_and_reads_back(base, corpus, tmp_path):
     assert text.count("# ") > 10 and "spacy train c.cfg" in text
     assert text.index("[paths]") < text.index("[nlp]") < text.index("[training]")
     assert read["initialize"]["components"]["rehearsal"]["labels"] == ["GADGET"]
-    filled = spacy.blank("en").config.merge(read)
+    filled = spacy.blank("xx").config.merge(read)
     assert filled["training"]["batcher"]["size"] == recipe.GOLD_WORDS
 
 
@@ -149,7 +149,7 @@ def test_init_config_gpu_and_several_pools(base, corpus, monkeypatch):
 
 
 def test_init_config_dev_has_to_mark_a_new_label(base, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for name, labels in (("train", ("GADGET", "PERSON")), ("dev", ("PERSON",))):
         docs = make_docs(nlp, 20, labels, seed=1)
         DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
@@ -196,7 +196,7 @@ def test_init_config_trains_longer_where_a_label_is_corrected(
     base, corpus, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(recipe, "SMALL_GOLD", 0)
-    docs = make_docs(spacy.blank("en"), 30, ("ORG",), seed=3)
+    docs = make_docs(spacy.blank("xx"), 30, ("ORG",), seed=3)
     DocBin(docs=docs).to_disk(tmp_path / "org.spacy")
     path = tmp_path / "org.spacy"
     made = make_config(str(base), train=path, dev=path, pool=[path], labels=["ORG"])

@@ -159,7 +159,7 @@ def test_interpolate_overwrites_nothing_but_old_output(pair, tmp_path):
 
 @pytest.mark.slow
 def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
-    docs = make_docs(spacy.blank("en"), 60, ("PERSON", "ORG", "GADGET"), seed=6)
+    docs = make_docs(spacy.blank("xx"), 60, ("PERSON", "ORG", "GADGET"), seed=6)
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     out, page = tmp_path / "best", tmp_path / "sweep.html"
     args = ["rehearse", "interpolate", *map(str, pair), str(out)]
@@ -178,7 +178,7 @@ def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
 
 
 def test_interpolate_sweep_needs_something_to_see_what_is_kept_by(pair, tmp_path):
-    docs = make_docs(spacy.blank("en"), 9, ("GADGET",), seed=6)
+    docs = make_docs(spacy.blank("xx"), 9, ("GADGET",), seed=6)
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     args = ["rehearse", "interpolate", *map(str, pair), str(tmp_path / "x")]
     done = CliRunner().invoke(app, [*args, "--sweep", str(tmp_path / "dev.spacy")])
@@ -193,7 +193,7 @@ def test_interpolate_sweep_of_a_corrected_label(base, tmp_path, monkeypatch):
     student = spacy.load(base)
     student.meta["spacy_rehearse"] = {"labels": ["ORG"], "corrected": ["ORG"]}
     student.to_disk(tmp_path / "student")
-    docs = make_docs(spacy.blank("en"), 9, ("PERSON", "ORG"), seed=6)
+    docs = make_docs(spacy.blank("xx"), 9, ("PERSON", "ORG"), seed=6)
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     args = ["rehearse", "interpolate", str(base), str(tmp_path / "student")]
     args += [str(tmp_path / "x"), "--sweep", str(tmp_path / "dev.spacy"), "--json"]

@@ -26,7 +26,7 @@ def test_loggers_columns_can_be_told_apart(base, corpus, workdir, capfd):
 
 
 def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("rehearsal")
     nlp.config["training"].update(max_steps=1, eval_frequency=1)
     logger = create_console_logger_v1(output_file=tmp_path / "log.jsonl")
@@ -55,7 +55,7 @@ def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
 
 
 def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     rehearsal = nlp.add_pipe("rehearsal")
     nlp.config["training"].update(max_steps=1, eval_frequency=1)
     rehearsal.best_labels = [

@@ -17,7 +17,7 @@ from .test_component import initialized, loop
 from .util import make_docs
 
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
-NER = spacy.blank("en").add_pipe("ner")
+NER = spacy.blank("xx").add_pipe("ner")
 for label in ("OLD", "NEW"):
     NER.add_label(label)
 NER.model.initialize()
@@ -96,7 +96,7 @@ def test_margin_is_gone_from_what_is_saved_without_the_export(
 
 @pytest.mark.slow
 def test_margin_finds_more_of_the_new_label(base, corpus):
-    docs = make_docs(spacy.blank("en"), 100, ("GADGET",), seed=9)
+    docs = make_docs(spacy.blank("xx"), 100, ("GADGET",), seed=9)
     found = []
     for margin in (0.0, 3.0):
         spacy.util.fix_random_seed(0)

@@ -14,7 +14,7 @@ TAUGHT = {TEXT: [(0, 3, "PERSON"), (10, 18, "ORG"), (19, 23, "GADGET")]}
 
 
 def test_overlap_gold_that_an_expert_never_saw_tells_who_is_right(monkeypatch):
-    doc = spacy.blank("en").make_doc(TEXT)
+    doc = spacy.blank("xx").make_doc(TEXT)
     doc.ents = [doc.char_span(10, 14, "GADGET")]
     monkeypatch.setattr(module, "predict_entities", lambda *_: [GADGETS])
     experts = [Expert(None, (), PRFScore(), 1, [doc])] * 2
@@ -23,7 +23,7 @@ def test_overlap_gold_that_an_expert_never_saw_tells_who_is_right(monkeypatch):
 
 
 def test_overlap_is_no_evidence_where_gold_says_nothing(monkeypatch):
-    doc = spacy.blank("en").make_doc(TEXT)
+    doc = spacy.blank("xx").make_doc(TEXT)
     doc.set_ents([doc.char_span(10, 14, "GADGET")], missing=[doc[:1]])
     monkeypatch.setattr(module, "predict_entities", lambda *_: [GADGETS])
     counts = count_overlaps([Expert(None, (), PRFScore(), 1, [doc])], LABELS, TAUGHT)

@@ -183,7 +183,7 @@ def check_config(block, base, project):
     rehearsal = config["initialize"]["components"]["rehearsal"]
     assert set(rehearsal["expert"]) == set(DEFAULT_EXPERT)
     rehearsal["expert"]["max_passes"] = 1
-    filled = spacy.blank("en").config.merge(config)
+    filled = spacy.blank("xx").config.merge(config)
     filled.to_disk("config.cfg")
     train(project / "config.cfg", project / "out")
     meta = srsly.read_json("out/model-last/meta.json")

@@ -21,7 +21,7 @@ LABELS = ("GADGET",)
 
 
 def gold(*names, vocab=None):
-    vocab = vocab or spacy.blank("en").vocab
+    vocab = vocab or spacy.blank("xx").vocab
     words = [word for name in names for word in ("the", *name.split())]
     doc = Doc(vocab, words=words)
     starts = [i + 1 for i, word in enumerate(words) if word == "the"]
@@ -36,8 +36,8 @@ def gold(*names, vocab=None):
 
 
 def renamer(share=1.0, docs=None, seed=0):
-    docs = docs or make_docs(spacy.blank("en"), 20, LABELS, seed=1)
-    vocab = spacy.blank("en").vocab
+    docs = docs or make_docs(spacy.blank("xx"), 20, LABELS, seed=1)
+    vocab = spacy.blank("xx").vocab
     return Renamer(docs, LABELS, share, vocab, random.Random(seed))
 
 
@@ -97,7 +97,7 @@ def test_renaming_takes_its_letters_from_the_golds_names():
 
 
 def test_renaming_changes_names_of_new_labels_and_nothing_else():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = make_docs(nlp, 20, ("PERSON", "GADGET"), seed=1)
     rename = renamer(docs=docs)
     n_renamed = 0
@@ -137,7 +137,7 @@ def test_renaming_leaves_the_features_of_other_words_as_they_are():
 
 
 def test_renaming_draws_a_share_of_the_entities():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = make_docs(nlp, 300, LABELS, seed=1)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     for share in (0.0, 0.3, 1.0):
@@ -148,7 +148,7 @@ def test_renaming_draws_a_share_of_the_entities():
 
 
 def test_renaming_leaves_docs_alone_that_are_split_differently():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     doc = gold("Zoom-er X")
     predicted = Doc(nlp.vocab, words=["the", "Zoom", "-", "er", "X"])
     assert renamer()(Example(predicted, doc)) is None

@@ -10,7 +10,7 @@ from spacy.training import Example
 
 from spacy_rehearse import scorer
 
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 WORDS = [f"w{i}" for i in range(8)]
 LABELS = ("A", "B")
 

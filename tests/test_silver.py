@@ -11,7 +11,7 @@ from spacy_rehearse.findings import Findings
 from spacy_rehearse.mentions import learn_mentions
 from spacy_rehearse.silver import SilverText
 
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 TEXT = "Ana Ruiz of Acme Corp likes the Zoomer X"
 SILVER = SilverText(TEXT, ((0, 8, "PERSON"), (12, 21, "ORG")), 9)
 
@@ -147,7 +147,7 @@ def test_silver_misaligned_entities_are_missing():
 
 
 def test_silver_features_are_those_of_the_tokenizer():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.tokenizer.add_special_case("Corp", [{"ORTH": "Corp", "NORM": "company"}])
     mentions = PhraseMatcher(nlp.vocab)
     (eg,) = to_examples(nlp, [SILVER], unknown=(), mentions=mentions)

@@ -9,7 +9,7 @@ from spacy_rehearse.convert import split_off
 from spacy_rehearse.recipe import RARER, SILENT, SPARSE
 from spacy_rehearse.thinning import create_thin_v1, is_kept, share_to_keep, thin
 
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 
 
 def make(text, label=None):
@@ -44,7 +44,7 @@ def test_thinning_keeps_all_mentions_and_about_as_many_others_as_it_should(
 
 
 def test_thinning_never_keeps_none():
-    blank = spacy.blank("en")
+    blank = spacy.blank("xx")
     docs = [blank.make_doc(f"text {i}") for i in range(9000)]
     docs[0].ents = [Span(docs[0], 0, 1, "X")]
     keep = share_to_keep(docs, docs, ["X"])
