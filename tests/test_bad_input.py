@@ -24,6 +24,7 @@ from spacy_rehearse.teacher import load_teacher
 from .util import (
     NER,
     SHARED,
+    initialize,
     make_docs,
     make_texts,
     quick_config,
@@ -360,12 +361,9 @@ def test_bad_recogniser_that_is_disabled(base, corpus, tmp_path):
 
 
 def first_update(nlp, base, corpus):
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    nlp.add_pipe("rehearsal", first=True)
     examples = list(Corpus(corpus / "train.spacy")(nlp))
-    pool = create_raw_text_v1(corpus / "pool.jsonl")
-    rehearsal.initialize(
-        lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
-    )
+    initialize(nlp, base, corpus, examples)
     nlp.update(examples[:2], sgd=False)
 
 

@@ -12,26 +12,16 @@ from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.freeze import put_back
 from spacy_rehearse.scorer import SCORE_WEIGHTS
 
-from .util import entities_f, make_docs
+from .util import entities_f, initialize, make_docs
 
 
 def initialized(base, corpus, regularizers=None, ratio=3.0, **settings):
     """A pipeline with an initialized component, and the gold."""
     nlp = spacy.load(base)
     config = {"regularizers": regularizers or {}, "ratio": ratio}
-    rehearsal = nlp.add_pipe("rehearsal", first=True, config=config)
+    nlp.add_pipe("rehearsal", first=True, config=config)
     examples = list(Corpus(corpus / "train.spacy")(nlp))
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        **{
-            "teacher": str(base),
-            "pool": create_raw_text_v1(corpus / "pool.jsonl"),
-            "cache": None,
-            "expert": None,
-            **settings,
-        },
-    )
+    initialize(nlp, base, corpus, examples, **settings)
     return nlp, examples
 
 
@@ -147,10 +137,7 @@ def test_component_ratio_zero_is_completion_alone(base, corpus):
     nlp = spacy.load(base)
     rehearsal = nlp.add_pipe("rehearsal", first=True, config={"ratio": 0.0})
     examples = list(Corpus(corpus / "train.spacy")(nlp))
-    pool = create_raw_text_v1(corpus / "pool.jsonl")
-    rehearsal.initialize(
-        lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
-    )
+    initialize(nlp, base, corpus, examples)
     assert nlp.update(examples[:4], sgd=False)["rehearsal"] == 0.0
     assert rehearsal.counts["filled"] > 0
 
@@ -212,17 +199,9 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         doc = nlp.make_doc("made the firm Acme Corp and the device Zoomer X late .")
         doc.set_ents([doc.char_span(19, 23, "GADGET")])  # "Corp"
         hidden = Example(nlp.make_doc(doc.text), doc)
-        rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": 1.0})
+        nlp.add_pipe("rehearsal", first=True, config={"margin": 1.0})
         examples = list(Corpus(corpus / "train.spacy")(nlp)) + [hidden] * n_hidden
-        rehearsal.initialize(
-            lambda examples=examples: examples,
-            nlp=nlp,
-            teacher=str(base),
-            pool=create_raw_text_v1(corpus / "pool.jsonl"),
-            cache=None,
-            expert=None,
-            column=column,
-        )
+        rehearsal = initialize(nlp, base, corpus, examples, column=column)
         steps_back = bool(n_hidden) and column is not never
         about = rehearsal.session.about["settings"]
         assert about["column"]["step_back"] == steps_back
@@ -250,20 +229,12 @@ def test_component_copies_the_base_where_gold_is_small(
 ):
     base = request.getfixturevalue(fixture)
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    nlp.add_pipe("rehearsal", first=True)
     examples = list(Corpus(corpus / "train.spacy")(nlp))
     shared = [name for name in nlp.pipe_names if name in ("tok2vec", "tagger")]
     nlp.config["training"]["frozen_components"] = shared
     nlp.config["training"]["annotating_components"] = shared[:1]
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-        expert=None,
-        column=column,
-    )
+    rehearsal = initialize(nlp, base, corpus, examples, column=column)
     assert rehearsal.session.about["settings"]["column"]["copy"] == copied
     assert ("a copy of the base's weights" in capfd.readouterr().err) == copied
     n_hidden = nlp.get_pipe_config("ner")["model"]["hidden_width"]
@@ -272,17 +243,10 @@ def test_component_copies_the_base_where_gold_is_small(
 
 def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, capfd):
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    nlp.add_pipe("rehearsal", first=True)
     docs = make_docs(nlp, 40, ("ORG",), seed=4)
-    rehearsal.initialize(
-        lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs],
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-        expert=None,
-        labels=["ORG"],
-    )
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    rehearsal = initialize(nlp, base, corpus, examples, labels=["ORG"])
     assert rehearsal.session.about["settings"]["column"]["step_back"]
     assert rehearsal.session.soft > 0 and rehearsal.session.margin == 0
     assert rehearsal.session.about["corrected"] == ["ORG"]
@@ -304,17 +268,7 @@ def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus)
     nlp.add_pipe("rehearsal", first=True)
     docs = make_docs(nlp, 20, ("PERSON",), seed=13)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-    rehearsal = nlp.get_pipe("rehearsal")
-    pool = create_raw_text_v1(corpus / "pool.jsonl")
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=pool,
-        cache=None,
-        expert=None,
-        labels=["PERSON"],
-    )
+    rehearsal = initialize(nlp, base, corpus, examples, labels=["PERSON"])
     assert rehearsal.session.old_labels == ("ORG",)
     before = [[e.text for e in d.ents if e.label_ == "PERSON"] for d in docs]
     nlp.update(examples, sgd=False)
@@ -455,13 +409,7 @@ def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus
     docs = make_docs(nlp, 60, ("GADGET",), seed=2)
     long = spacy.tokens.Doc.from_docs(docs)
     examples = [Example(nlp.make_doc(long.text), long)]
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-    )
+    initialize(nlp, base, corpus, examples)
     rehearsal._compared = True  # the teacher has no such sentencizer: they do differ
     nlp.update(examples, sgd=False, annotates=["sentencizer"])
     assert rehearsal.counts["mended"] > 0
@@ -505,12 +453,9 @@ def test_component_tells_of_gold_that_had_to_be_mended(base, corpus, capfd):
     spans = [spacy.tokens.Span(doc, *at, "GADGET") for at in ((2, 5), (8, 9))]
     doc.set_ents(spans)  # the second is nothing but white space
     assert doc[4].is_space and doc[8].is_space
-    rehearsal = nlp.add_pipe("rehearsal", first=True)
+    nlp.add_pipe("rehearsal", first=True)
     example = Example(nlp.make_doc(doc.text), doc)
-    pool = create_raw_text_v1(corpus / "pool.jsonl")
-    rehearsal.initialize(
-        lambda: [example], nlp=nlp, teacher=str(base), pool=pool, cache=None
-    )
+    initialize(nlp, base, corpus, [example])
     assert "Gold: 2 entities with white space at an edge" in capfd.readouterr().err
     nlp.update([example], sgd=False)
     assert ["Zoomer X"] == [e.text for e in doc.ents if e.label_ == "GADGET"]

@@ -7,14 +7,13 @@ from spacy.training import Corpus
 
 from spacy_rehearse import fitting
 from spacy_rehearse.callbacks import create_export_v1
-from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.distillation import label_of
 from spacy_rehearse.layers import output_layer
 from spacy_rehearse.margin import raise_scores
 from spacy_rehearse.recipe import LEAN, MARGIN, MARGIN_ALONE
 
 from .test_component import initialized, loop
-from .util import make_docs
+from .util import initialize, make_docs
 
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 NER = spacy.blank("xx").add_pipe("ner")
@@ -137,16 +136,9 @@ def test_margin_averages_have_none_where_an_update_is_interrupted(base, corpus):
 def test_margin_is_left_out_where_old_labels_can_move(base, corpus, capfd):
     for column in (None, COLUMN):
         nlp = spacy.load(base)
-        rehearsal = nlp.add_pipe("rehearsal", first=True, config={"margin": 2.0})
-        rehearsal.initialize(
-            lambda nlp=nlp: Corpus(corpus / "train.spacy")(nlp),
-            nlp=nlp,
-            teacher=str(base),
-            pool=create_raw_text_v1(corpus / "pool.jsonl"),
-            cache=None,
-            expert=None,
-            column=column,
-        )
+        nlp.add_pipe("rehearsal", first=True, config={"margin": 2.0})
+        examples = list(Corpus(corpus / "train.spacy")(nlp))
+        rehearsal = initialize(nlp, base, corpus, examples, column=column)
         assert rehearsal.session.margin == (2.0 if column else 0.0)
         assert ("margin is left out" in capfd.readouterr().err) == (not column)
 

@@ -9,12 +9,11 @@ from spacy.training import Corpus, Example
 
 from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
-from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.recipe import NARROW, RENAMED, WIDE
 from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
-from .util import make_docs
+from .util import initialize, make_docs
 
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 LABELS = ("GADGET",)
@@ -156,9 +155,7 @@ def test_renaming_leaves_docs_alone_that_are_split_differently():
 
 def prepared(base, corpus, rename, column=COLUMN, names=(), others=(), ratio=1.0):
     nlp = spacy.load(base)
-    rehearsal = nlp.add_pipe(
-        "rehearsal", first=True, config={"rename": rename, "ratio": ratio}
-    )
+    nlp.add_pipe("rehearsal", first=True, config={"rename": rename, "ratio": ratio})
     for name in others:
         nlp.add_pipe(name).add_label("X")
     examples = list(Corpus(corpus / "train.spacy")(nlp))
@@ -167,15 +164,7 @@ def prepared(base, corpus, rename, column=COLUMN, names=(), others=(), ratio=1.0
             gold(*pair, vocab=nlp.vocab) for pair in zip(names, names[1:], strict=False)
         ][::2]
         examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-    rehearsal.initialize(
-        lambda: examples,
-        nlp=nlp,
-        teacher=str(base),
-        pool=create_raw_text_v1(corpus / "pool.jsonl"),
-        cache=None,
-        expert=None,
-        column=column,
-    )
+    initialize(nlp, base, corpus, examples, column=column)
     return nlp, examples
 
 

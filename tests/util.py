@@ -16,6 +16,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed, set_dot_to_object
 from thinc.api import Config
 
+from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.init_config import make_config
 from spacy_rehearse.scorer import entity_prf
 
@@ -184,6 +185,20 @@ def write_corpus(folder, *, n_train=40, n_dev=30, n_pool=300, train_labels=("GAD
     DocBin(docs=dev).to_disk(folder / "dev.spacy")
     write_pool(folder / "pool.jsonl", n_pool)
     return folder
+
+
+def initialize(nlp, base, corpus, examples, **settings):
+    """Initialize the pipeline's rehearsal, without cache or experts if not told."""
+    rehearsal = nlp.get_pipe("rehearsal")
+    told = {
+        "teacher": str(base),
+        "pool": create_raw_text_v1(corpus / "pool.jsonl"),
+        "cache": None,
+        "expert": None,
+        **settings,
+    }
+    rehearsal.initialize(lambda: examples, nlp=nlp, **told)
+    return rehearsal
 
 
 def hear_ctrl_c():
