@@ -63,12 +63,16 @@ def silver_examples(
     nlp: Language, session: Session, silver: Sequence[SilverText]
 ) -> List[Example]:
     """RETURNS (List[Example]): What silver teaches. Call it inside `zone(nlp)`."""
+    verdicts = judge(session.overlaps)
+    beaten = {label for label, wins in verdicts.items() if wins}
     return to_examples(
         nlp,
         silver,
         unknown=session.labels,
         mentions=session.mentions,
-        verdicts=judge(session.overlaps),
+        verdicts=verdicts,
+        # Where old scores can move, silver has to hold them.
+        doubted=() if session.old_scores_move else beaten,
         annotating=session.annotating,
     )
 

@@ -87,6 +87,11 @@ class Session:
         """Labels that are to be kept: the teacher's, but for those being corrected."""
         return tuple(x for x in self.teacher.labels if x not in self.labels)
 
+    @property
+    def old_scores_move(self) -> bool:
+        """Whether the training can change what old labels score."""
+        return self.column is None or self.column["step_back"]
+
     def entities_in(self, texts: Sequence[str]) -> List[Tuple[Entity, ...]]:
         """Look up what the teacher says of gold texts, or ask it.
 

@@ -9,8 +9,10 @@ from spacy.training import Corpus, Example
 from spacy_rehearse import rehearse
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.findings import Findings
 from spacy_rehearse.freeze import put_back
 from spacy_rehearse.scorer import SCORE_WEIGHTS
+from spacy_rehearse.silver import SilverText
 
 from .util import entities_f, initialize, make_docs
 
@@ -239,6 +241,19 @@ def test_component_copies_the_base_where_gold_is_small(
     assert ("a copy of the base's weights" in capfd.readouterr().err) == copied
     n_hidden = nlp.get_pipe_config("ner")["model"]["hidden_width"]
     assert (n_hidden == 2 * 32) == copied
+
+
+@pytest.mark.parametrize("column, said", [(DEFAULT_COLUMN, ""), (None, "B")])
+def test_component_listens_to_doubt_only_where_old_scores_stay(
+    base, corpus, column, said
+):
+    nlp, _ = initialized(base, corpus, column=column)
+    session = nlp.get_pipe("rehearsal").session
+    session.overlaps = {"PERSON": (5, 5)}
+    doubt = Findings([], [(0, 8, "GADGET")])
+    item = SilverText("Ana Ruiz left .", ((0, 8, "PERSON"),), 4, findings=doubt)
+    (example,) = rehearse.silver_examples(nlp, session, [item])
+    assert example.reference[0].ent_iob_ == said
 
 
 def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, capfd):

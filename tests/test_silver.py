@@ -26,13 +26,14 @@ def no_mentions():
     return PhraseMatcher(NLP.vocab)
 
 
-def iob(silver, unknown=(), mentions=None, found=None, verdicts=None):
+def iob(silver, unknown=(), mentions=None, found=None, verdicts=None, doubted=()):
     (eg,) = to_examples(
         NLP,
         [silver._replace(findings=found) if found else silver],
         unknown=unknown,
         mentions=mentions or no_mentions(),
         verdicts=verdicts or {},
+        doubted=doubted,
     )
     assert not eg.predicted.ents and not eg.predicted.has_annotation("ENT_IOB")
     return [t.ent_iob_ + ("-" + t.ent_type_ if t.ent_type_ else "") for t in eg.y]
@@ -106,6 +107,15 @@ def test_silver_is_missing_where_teacher_and_experts_contradict_each_other():
     assert iob(SILVER, found=found)[2:] == [
         "O", "", "", "O", "O", "B-GADGET", "I-GADGET",
     ]  # fmt: skip
+
+
+def test_silver_is_missing_where_the_experts_doubt_an_entity_of_a_doubted_label():
+    found = Findings([], [(4, 11, "GADGET")])
+    said = iob(SILVER, found=found, doubted={"PERSON"})
+    assert said[:4] == ["", "", "", "B-ORG"]
+    across = Findings([], [(4, 16, "GADGET")])  # and of one that is not
+    said = iob(SILVER, found=across, doubted={"PERSON"})
+    assert said[:5] == ["B-PERSON", "I-PERSON", "", "B-ORG", "I-ORG"]
 
 
 CORP = Findings([(17, 21, "GADGET")], [])
