@@ -15,7 +15,7 @@ from thinc.api import Config
 
 from spacy_rehearse.expert import DEFAULT_EXPERT
 
-from .util import make_texts, quick_config
+from .util import NER, SHARED, make_texts, quick_config, train_base
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -30,6 +30,19 @@ def blocks(language, page=README):
     found = re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert found, f"no {language} block left in the README"
     return found
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """In English, as the pages have it."""
+    config = NER.replace('lang = "xx"', 'lang = "en"')
+    return train_base(config, tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def shared_base(tmp_path_factory):
+    config = SHARED.replace('lang = "xx"', 'lang = "en"')
+    return train_base(config, tmp_path_factory.mktemp("base") / "shared")
 
 
 @pytest.fixture
@@ -183,7 +196,7 @@ def check_config(block, base, project):
     rehearsal = config["initialize"]["components"]["rehearsal"]
     assert set(rehearsal["expert"]) == set(DEFAULT_EXPERT)
     rehearsal["expert"]["max_passes"] = 1
-    filled = spacy.blank("xx").config.merge(config)
+    filled = spacy.blank("en").config.merge(config)
     filled.to_disk("config.cfg")
     train(project / "config.cfg", project / "out")
     meta = srsly.read_json("out/model-last/meta.json")
