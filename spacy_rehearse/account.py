@@ -117,14 +117,7 @@ def _summarise(
     if session.experts:
         scores = [f"{100 * expert.score.fscore:.0f}" for expert in session.experts]
         lines.append(f"Experts: F {' and '.join(scores)} on held-out gold")
-        if miss_most(session.experts):
-            lean = session.experts[0].lean
-            lines.append(
-                "They miss most of it: gold is scarce. In silver, what they may have "
-                f"missed is left open (lean {lean:g})"
-            )
-        elif session.expected_precision < RELIABLE:
-            lines.append(_explain_silence(inputs.corrected))
+        lines += _explain_experts(session, inputs.corrected)
     if session.margin:
         lines.append(f"New labels learn with a margin over O ({session.margin:g})")
     if session.averages_longer:
@@ -143,17 +136,29 @@ def _summarise(
     return lines
 
 
-def _explain_silence(corrected: Collection[str]) -> str:
+def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
+    """Tell what they say of the pool, and why not more."""
+    lean, trial = session.experts[0].lean, session.trial
+    wrong = "Most of what they would find in the pool is wrong"
+    if miss_most(session.experts):
+        lines = ["They miss most of it: gold is scarce"]
+        if not trial.trusted:
+            lines.append(
+                f"{wrong}: it is another kind of text, where they find "
+                f"{trial.likeness:.0%} of what they do in as much gold. It is left open"
+            )
+        elif lean:
+            lines.append(f"What they may miss in silver is left open (lean {lean:g})")
+        return lines
+    if trial.precision >= RELIABLE:
+        return []
     if corrected:
-        return (
-            "Most of what they would find in the pool is wrong: they are asked only "
-            f"whether the teacher's {', '.join(sorted(corrected))} is right there. "
-            "What none of them confirms is unknown"
-        )
-    return (
-        "They are not asked about the pool: most of what they would find there is "
-        "wrong. The teacher's word counts, and nothing has to be done"
-    )
+        names = ", ".join(sorted(corrected))
+        return [
+            f"{wrong}: they are asked only whether the teacher's {names} is right "
+            "there. What none of them confirms is unknown"
+        ]
+    return [f"{wrong}: they are not asked. The teacher's word counts there"]
 
 
 def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> str:

@@ -53,7 +53,7 @@ def without_rehearsal(
         plain._meta["spacy_rehearse"]["experts"] = {
             "precision": [expert.score.precision for expert in session.experts],
             "recall": [expert.score.recall for expert in session.experts],
-            "expected_in_pool": round(session.expected_precision, 3),
+            "pool": {x: round(y, 3) for x, y in session.trial._asdict().items()},
             **session.found,
             "right_of_overlaps": {x: list(n) for x, n in session.overlaps.items()},
         }

@@ -13,6 +13,7 @@ from .margin import get_bias, raise_scores, set_bias
 from .teacher import Entity, predict_entities, zone
 
 RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain
+LIKE_GOLD = 0.5  # what they find in the pool, next to gold: below, it's another kind
 
 
 class Findings(NamedTuple):
@@ -30,22 +31,46 @@ class Findings(NamedTuple):
 NOTHING = Findings((), ())
 
 
+class Trial(NamedTuple):
+    """What the experts' word on the pool is worth.
+
+    precision (float): How much of what they find there is right, at best.
+    likeness (float): How often they find a new label there, divided by how often they
+        do in gold that was held out from them, per word. 0 if they find none in that.
+    """
+
+    precision: float = 0.0
+    likeness: float = 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether they can be right there: mostly, or as often as on the gold."""
+        return self.precision >= RELIABLE or self.likeness >= LIKE_GOLD
+
+
 def find(
-    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
+    experts: Sequence[Expert],
+    texts: Sequence[str],
+    labels: Collection[str],
+    *,
+    trusted: bool = True,
 ) -> List[Findings]:
     """Ask the experts for the new labels in texts.
 
     experts (Sequence[Expert]): The experts.
     texts (Sequence[str]): The texts.
     labels (Collection[str]): The new labels.
+    trusted (bool): Whether they can be right there. Else, none of it is certain, and
+        nobody leans.
     RETURNS (List[Findings]): What they agree on in each text, and what not.
     """
     answers, leaning = [], []
     for expert in experts:
-        upright, leant = find_twice(expert, texts, labels)
+        asked = expert if trusted else expert._replace(lean=0.0)
+        upright, leant = find_twice(asked, texts, labels)
         answers.append(list(map(set, upright)))
         leaning.append(list(map(set, leant)))
-    reliable = all(expert.score.precision >= RELIABLE for expert in experts)
+    reliable = trusted and all(x.score.precision >= RELIABLE for x in experts)
     findings = []
     for sets, more in zip(
         zip(*answers, strict=True), zip(*leaning, strict=True), strict=True
@@ -101,28 +126,31 @@ def find_alone(
     ]
 
 
-def expected_precision(
+def try_out(
     experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
-) -> float:
-    """Estimate how much of what experts find in the pool is right.
+) -> Trial:
+    """Ask experts about a sample of the pool, to learn what their word is worth there.
 
     They err at least as often there, word for word, as in the gold that was held out
-    from them. So where they find little, most of it is wrong.
+    from them. So where they find little, most of it is wrong. And in text like the gold
+    they find as much as in that gold, right or wrong.
 
     experts (Sequence[Expert]): The experts, at least one.
-    texts (Sequence[str]): A sample of the pool.
+    texts (Sequence[str]): The sample.
     labels (Collection[str]): The new labels.
-    RETURNS (float): 1 - errors / findings, per word, and 0 if they find no more than
-        that.
+    RETURNS (Trial): What their word is worth.
     """
-    findings = errors = 0.0
+    in_pool = in_gold = errors = 0.0
     for expert in experts:
         n_words = sum(len(expert.nlp.make_doc(text)) for text in texts)
-        n_found = sum(map(len, find_alone(expert, texts, labels)))
-        findings += n_found / max(n_words, 1)
+        in_pool += sum(map(len, find_alone(expert, texts, labels))) / max(n_words, 1)
         n_annotated = sum(is_annotated([t]) for doc in expert.heldout for t in doc)
+        in_gold += (expert.score.tp + expert.score.fp) / max(n_annotated, 1)
         errors += expert.score.fp / max(n_annotated, 1)
-    return max(0.0, 1 - errors / findings) if findings else 0.0
+    return Trial(
+        precision=max(0.0, 1 - errors / in_pool) if in_pool else 0.0,
+        likeness=in_pool / in_gold if in_gold else 0.0,
+    )
 
 
 def count(

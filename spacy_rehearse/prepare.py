@@ -13,7 +13,7 @@ from .account import describe
 from .cache import SilverCache
 from .column import add_column
 from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
-from .findings import RELIABLE, expected_precision
+from .findings import RELIABLE, Trial, try_out
 from .fisher import weigh
 from .fitting import (
     fit_column,
@@ -87,11 +87,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     experts = _train_experts(inputs, how)
     silver = shuffled_forever(labelled.split.training, read, random.Random(seed))
     replay = replayed_forever(labelled.remembered, random.Random(seed))
-    precision = _expected_precision(experts, labelled, read, inputs)
-    alone = bool(experts) and (precision >= RELIABLE or miss_most(experts))
-    if alone or (experts and inputs.corrected):
-        silver = ask_experts(silver, experts, labels, alone=alone)
-        replay = ask_experts(replay, experts, labels, alone=alone)
+    trial = _try_out(experts, labelled, read, inputs)
+    alone = trial.precision >= RELIABLE or miss_most(experts)
+    if experts and (alone or inputs.corrected):
+        ask = partial(ask_experts, experts=experts, labels=labels, alone=alone)
+        silver = ask(silver, trusted=trial.trusted)
+        replay = ask(replay)  # earlier gold is like this gold, whatever the pool is
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     moves = old_scores_move(how, inputs, has_column, hidden)
     copy = has_column and fit_copy(how, inputs)
@@ -113,7 +114,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         gold_entities=labelled.gold,
         mentions=learn_mentions(inputs.gold.examples, labels, nlp),
         experts=experts,
-        expected_precision=precision,
+        trial=trial,
         overlaps=count_overlaps(experts, labels, labelled.gold),
         # Where old scores can't move, there is nothing to distil.
         soft=fit_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
@@ -213,18 +214,18 @@ def _train_experts(inputs: Inputs, how: Settings) -> List[Expert]:
     )
 
 
-def _expected_precision(
+def _try_out(
     experts: Sequence[Expert],
     labelled: Labelled,
     read: Callable[[Shard], List[SilverText]],
     inputs: Inputs,
-) -> float:
-    """How much of what experts find in the pool will be right, by a sample of it."""
+) -> Trial:
+    """What experts make of a sample of the pool."""
     if not experts:
-        return 0.0
+        return Trial()
     rng = random.Random(inputs.seed)
     sample = islice(shuffled_forever(labelled.split.training, read, rng), N_ASKED)
-    return expected_precision(experts, [x.text for x in sample], inputs.labels)
+    return try_out(experts, [x.text for x in sample], inputs.labels)
 
 
 def _remember(inputs: Inputs) -> List[SilverText]:

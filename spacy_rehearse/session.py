@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from spacy.matcher import PhraseMatcher
 
 from .expert import Expert
+from .findings import Trial
 from .freeze import KeyT, MovableT
 from .interleave import Interleaver
 from .overlap import OverlapsT
@@ -28,8 +29,7 @@ class Session:
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
     experts (List[Expert]): Find the new labels in the pool. None if turned off.
-    expected_precision (float): Of what they find in the pool. Where it is low, they are
-        not asked, unless gold is scarce.
+    trial (Trial): What their word on the pool is worth.
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
     margin (float): By how much the score of `O` is raised while new labels learn.
@@ -58,7 +58,7 @@ class Session:
     gold_entities: Dict[str, Tuple[Entity, ...]]
     mentions: PhraseMatcher
     experts: List[Expert]
-    expected_precision: float
+    trial: Trial
     overlaps: OverlapsT
     soft: float
     margin: float

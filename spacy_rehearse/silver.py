@@ -174,6 +174,7 @@ def ask_experts(
     labels: Collection[str],
     *,
     alone: bool = True,
+    trusted: bool = True,
 ) -> Iterator[SilverText]:
     """Add what experts find. Where one of them confirms what the teacher says of a
     label that is corrected, it is certain.
@@ -183,6 +184,7 @@ def ask_experts(
     experts (Sequence[Expert]): The experts.
     labels (Collection[str]): The new labels.
     alone (bool): Whether what they find counts where the teacher says something else.
+    trusted (bool): Whether they can be right there (findings.py).
     YIELDS (SilverText): The same texts in the same order.
     """
     known: Dict[str, Findings] = {}
@@ -191,7 +193,8 @@ def ask_experts(
             known.clear()
         keys = [text_digest([item.text]) for item in batch]
         new = {k: x for k, x in zip(keys, batch, strict=True) if k not in known}
-        found = find(experts, [item.text for item in new.values()], labels)
+        texts = [item.text for item in new.values()]
+        found = find(experts, texts, labels, trusted=trusted)
         for (key, item), findings in zip(new.items(), found, strict=True):
             known[key] = _confirm(findings, item.entities, alone=alone)
         for key, item in zip(keys, batch, strict=True):

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from spacy.scorer import PRFScore
 from spacy.tokens import Span
 
+from spacy_rehearse import account, prepare
 from spacy_rehearse import findings as module
-from spacy_rehearse import prepare
 from spacy_rehearse.expert import Expert, miss_most, split_folds, train_experts
 from spacy_rehearse.findings import (
     Findings,
+    Trial,
     count,
-    expected_precision,
     find,
     find_alone,
     find_twice,
+    try_out,
 )
 from spacy_rehearse.margin import get_bias, raise_scores, set_bias
 
@@ -229,20 +230,27 @@ def test_expert_rng_is_its_own(base, gold):
 
 
 @pytest.mark.parametrize(
-    "n_found, precision",
-    [(0, 0.0), (1, 0.0), (2, 0.0), (4, 0.5), (20, 0.9)],  # in 100 words: errs in 2
+    "n_found, precision, likeness",  # in 100 words; in 50 of gold, 5 with an error
+    [(0, 0.0, 0.0), (1, 0.0, 0.1), (2, 0.0, 0.2), (4, 0.5, 0.4), (20, 0.9, 2.0)],
 )
-def test_expert_that_finds_little_in_the_pool_is_expected_to_err(
-    monkeypatch, n_found, precision
-):
+def test_expert_is_tried_out_on_the_pool(monkeypatch, n_found, precision, likeness):
     nlp = spacy.blank("xx")
     words = " ".join(["word"] * 100)
     monkeypatch.setattr(module, "predict_entities", lambda *_: [[A] * n_found])
     heldout = nlp.make_doc(words[:299])  # 60 words, of which 50 are annotated
     heldout.set_ents([], missing=[heldout[50:]], default="outside")
-    expert = Expert(nlp, (), score(8, 1), 1, [heldout])
-    told = expected_precision([expert] * 2, [words], ("GADGET",))
-    assert told == pytest.approx(precision)
+    expert = Expert(nlp, (), score(4, 1), 1, [heldout])
+    trial = try_out([expert] * 2, [words], ("GADGET",))
+    assert trial == (pytest.approx(precision), pytest.approx(likeness))
+
+
+def test_expert_is_trusted_where_it_is_right_or_the_pool_is_like_the_gold(monkeypatch):
+    assert Trial(precision=0.6, likeness=0.1).trusted  # the new label is rare there
+    assert Trial(precision=0.1, likeness=0.9).trusted  # it is no better on the gold
+    assert not Trial(precision=0.1, likeness=0.1).trusted
+    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A]])
+    silent = Expert(spacy.blank("xx"), (), score(0, 0), 1)
+    assert try_out([silent], ["some text"], ("GADGET",)).likeness == 0
 
 
 @pytest.mark.parametrize("misses", [True, False])
@@ -250,13 +258,28 @@ def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
     base, corpus, monkeypatch, misses
 ):
     monkeypatch.setattr(prepare, "miss_most", lambda experts: misses)
+    monkeypatch.setattr(account, "miss_most", lambda experts: misses)
     asked = []
     monkeypatch.setattr(
-        prepare, "ask_experts", lambda x, *_, **__: asked.append(1) or x
+        prepare, "ask_experts", lambda x, **how: asked.append(how.get("trusted")) or x
     )
-    for precision in (0.2, 0.8):
-        monkeypatch.setattr(prepare, "expected_precision", lambda *_, p=precision: p)
+    for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8)):
+        monkeypatch.setattr(prepare, "try_out", lambda *_, x=trial: x)
         asked.clear()
         nlp, _ = initialized(base, corpus, expert={"n_experts": 1, "max_passes": 1})
-        assert bool(asked) == (misses or precision > 0.5)
-        assert nlp.get_pipe("rehearsal").session.expected_precision == precision
+        session = nlp.get_pipe("rehearsal").session
+        assert session.trial == trial
+        is_asked = misses or trial.precision > 0.5
+        assert asked == ([trial.trusted, None] if is_asked else [])  # pool, memory
+        told = " ".join(session.summary)
+        assert ("not asked" in told) == (not is_asked)
+        assert ("another kind of text" in told) == (misses and not trial.trusted)
+
+
+def test_expert_that_is_not_trusted_is_certain_of_nothing_and_does_not_lean(
+    monkeypatch,
+):
+    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A, B]])
+    experts = [Expert(None, (), score(8, 1), 1, lean=6.0)] * 2
+    found = find(experts, ["some text"], ("GADGET",), trusted=False)
+    assert found == [Findings([], sorted([A, B]))]

@@ -177,7 +177,7 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
 ):
     asked = []
 
-    def find(experts, texts, labels):
+    def find(experts, texts, labels, **_):
         asked.extend(texts)
         return [Findings([], [(0, len(text), "GADGET")]) for text in texts]
 
@@ -192,7 +192,7 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
 
 def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
     said = Findings([(0, 1, "ORG")], [(2, 3, "ORG"), (6, 7, "ORG")])
-    monkeypatch.setattr(module, "find", lambda experts, texts, labels: [said])
+    monkeypatch.setattr(module, "find", lambda *_, **__: [said])
     taught = ((2, 3, "ORG"), (4, 5, "ORG"), (8, 9, "PERSON"))
     silver = [SilverText("a b c d e", taught, 5)]
     (full,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",))
@@ -220,7 +220,7 @@ def test_silver_what_experts_are_certain_of_never_overlaps(agreed, one, own, alo
     said = Findings(disjoint(agreed), [*disjoint(one), *disjoint(own)])
     silver = [SilverText("a b c d e f g h i", tuple(disjoint(own)), 9)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "find", lambda experts, texts, labels: [said])
+        patch.setattr(module, "find", lambda *_, **__: [said])
         (told,) = module.ask_experts(iter(silver), ["x"], ("ORG",), alone=alone)
     certain, doubtful = told.findings
     assert not {*certain} & {*doubtful}
