@@ -4,10 +4,12 @@
         --shared ../shared --work training
 
 Trains the experts of each suite and asks them about its dev part, which none of them
-saw: so the rules by which they are believed (spacy_rehearse/findings.py) can be
-checked.
+saw, and about its pool: so the rules by which they are believed
+(spacy_rehearse/findings.py) can be checked.
 """
 
+import json
+import random
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, List, Sequence, Set, Tuple
@@ -19,8 +21,10 @@ from wasabi import msg
 
 from spacy_rehearse import recipe
 from spacy_rehearse.expert import Expert, train_experts
-from spacy_rehearse.findings import find, find_alone
+from spacy_rehearse.findings import find, find_alone, try_out
 from spacy_rehearse.gold import read_docs
+from spacy_rehearse.prepare import N_ASKED
+from spacy_rehearse.recipe import LONGEST_TEXT
 from spacy_rehearse.teacher import load_teacher
 
 from .suites import SUITES, Step
@@ -33,6 +37,8 @@ TITLES = (
     "of both",
     "share of the truth: of both",
     "of both or unknown",
+    "pool: right, at best",
+    "found, next to gold",
 )
 SpanT = Tuple[int, int, int, str]  # number of the text, start, end, label
 
@@ -68,7 +74,11 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
         seed=seed,
         **settings,
     )
-    return len(gold), *_compare(experts, dev, step.labels)
+    lines = (step.folder / "pool.jsonl").read_text("utf8").splitlines()
+    sample = random.Random(seed).sample(lines, min(N_ASKED, len(lines)))
+    texts = [json.loads(line)["text"][:LONGEST_TEXT] for line in sample]
+    trial = try_out(experts, texts, step.labels)
+    return len(gold), *_compare(experts, dev, step.labels), *trial
 
 
 def _compare(

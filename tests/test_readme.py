@@ -70,7 +70,7 @@ def run_commands(page, base, folder):
     for command in commands(page):
         args = shlex.split(command.replace(BASE, str(base)))
         assert args[0] == "python"
-        if "train" in args:
+        if {"train", "compare"} & set(args):
             args += ["--training.max_steps", "50", "--training.eval_frequency", "25"]
         if "convert" in args and "--force" not in args:
             args += ["--force"]
