@@ -53,7 +53,8 @@ def _settings(
     """What was done, where the settings left it open."""
     expert = dict(how.expert) if how.expert else None
     if expert and session.experts:
-        expert["lean"] = session.experts[0].lean
+        lean = session.experts[0].lean
+        expert["lean"] = lean if session.trial.trusted else 0.0
     return {
         "component": how.component,
         "ratio": how.ratio,
