@@ -8,6 +8,22 @@ import spacy
 from .util import NER, SHARED, train_base, with_embedding, write_corpus
 
 
+LONGEST = ("test_project.py", "test_real.py", "test_train.py", "test_readme.py")
+
+
+def pytest_configure(config):
+    """Files in the order of the collection, not those with most tests first."""
+    if config.pluginmanager.hasplugin("xdist"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first: a process that took one last would leave the other
+    without work for minutes (`--dist loadfile`).
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     """A base whose NER owns its tok2vec: PERSON and ORG."""
