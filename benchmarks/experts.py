@@ -93,7 +93,7 @@ def _compare(
     alone = [_numbered(find_alone(expert, texts, labels)) for expert in experts]
     both = set.intersection(*alone)
     told = find(experts, texts, labels)
-    unknown = _numbered([[*said.certain, *said.doubtful] for said in told])
+    unknown = _numbered([[*said.certain, *said.doubtful, *said.leant] for said in told])
     return [
         mean(expert.score.precision for expert in experts),
         mean(_share(one, truth) for one in alone),

@@ -7,7 +7,7 @@ from spacy.language import Language
 
 from .about import __version__
 from .expert import miss_most
-from .findings import RELIABLE
+from .findings import RELIABLE, count_alone
 from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
@@ -52,9 +52,9 @@ def _settings(
 ) -> Dict[str, Any]:
     """What was done, where the settings left it open."""
     expert = dict(how.expert) if how.expert else None
-    if expert and session.experts:
-        lean = session.experts[0].lean
-        expert["lean"] = lean if session.trial.trusted else 0.0
+    if expert and session.experts:  # how far they lean in the pool
+        leans = count_alone(session.experts, session.trial) and session.trial.trusted
+        expert["lean"] = session.experts[0].lean if leans else 0.0
     return {
         "component": how.component,
         "ratio": how.ratio,

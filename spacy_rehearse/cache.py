@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Set
 
 MARKER = "README.txt"
+IGNORE = "*\n"
 MANIFEST = "manifest.json"
 FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
 README = """Silver cache of spacy-rehearse
@@ -92,7 +93,7 @@ def _prepare(folder: Path, made_by: Dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     cache = folder.parent
     files = {
-        cache / ".gitignore": "*\n",
+        cache / ".gitignore": IGNORE,
         cache / MARKER: README,
         folder / MANIFEST: json.dumps(made_by, indent=2),
     }
@@ -162,8 +163,9 @@ def clear(path: Path) -> int:
     n_shards = sum(len(list(folder.glob("*.spacy"))) for folder in folders)
     for folder in folders:
         shutil.rmtree(folder)
-    for name in (MARKER, ".gitignore"):
-        (path / name).unlink()
+    (path / MARKER).unlink()
+    if (path / ".gitignore").read_bytes() == IGNORE.encode("utf8"):
+        (path / ".gitignore").unlink()
     with suppress(OSError):  # something else is in it
         path.rmdir()
     return n_shards

@@ -20,6 +20,7 @@ FACTORY = "rehearsal"
 MOST_EXPERT = {"n_experts": 5, "max_passes": 1000, "lean": 20}
 MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
 LEAST = {"lean": 0}  # of the others, 1
+NUMBERS = {"lean": (int, float)}  # the others are whole
 FITS = ", or null for what fits the gold"
 MAY_BE_NULL = {"lean": FITS, "width": FITS, "hidden": FITS}
 MOST_MARGIN = 10.0
@@ -138,10 +139,11 @@ def _check_block(
         if key in MAY_BE_NULL and settings[key] is None:
             continue
         least = LEAST.get(key, 1)
-        value = settings[key]
-        if value is None or not least <= value <= limit:
+        value, kinds = settings[key], NUMBERS.get(key, int)
+        if not isinstance(value, kinds) or not least <= value <= limit:
+            what = "a whole number, " if kinds is int else ""
             raise ValueError(
-                f"{where} {key} is {value}: expected {least} to {limit}"
+                f"{where} {key} is {value!r}: expected {what}{least} to {limit}"
                 f"{MAY_BE_NULL.get(key, '')}; {without}"
             )
 

@@ -17,13 +17,22 @@ and a wider hidden layer.
 """
 
 from functools import partial
-from typing import Any, Callable, Collection, Dict, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import Config, Model
+from thinc.api import Config, Model, set_dropout_rate
 
 from .column_config import (
     copied_config,
@@ -113,6 +122,30 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
             "out of the config, but not out of the model: what is saved could not be "
             "loaded. Take replace_listeners out, or name the place where the column "
             f"listens: {own_copy(teacher.nlp, component)}. `init-config` does that"
+        )
+
+
+def check_copy(teacher: Teacher, column: Optional[Mapping[str, Any]]) -> None:
+    """Raise a ValueError if a column is to be a copy, and can't.
+
+    teacher (Teacher): The teacher.
+    column (Optional[Mapping[str, Any]]): The column's settings.
+    """
+    if not column or not column.get("copy"):
+        return
+    where = "[initialize.components.rehearsal.column]"
+    config = teacher.nlp.get_pipe_config(teacher.component).get("model", {})
+    if n_columns(config):
+        raise ValueError(
+            f"{where} copy is true, but {teacher.component!r} of the base has a "
+            "column already: with a copy in each round, each would be twice the last. "
+            "Set copy to null for a small column"
+        )
+    sizes = {x: column[x] for x in ("width", "hidden") if column.get(x) is not None}
+    if sizes:
+        raise ValueError(
+            f"{where} copy is true, but {sizes} are given, too: a copy has the size of "
+            "the base. Leave one of both out"
         )
 
 
@@ -234,8 +267,12 @@ def _stop_gradients(model: Model) -> None:
 
 
 def _predict(forward: Callable, model: Model, X: Any, is_train: bool):
-    # A listener has nothing to drop, and misses vectors only while it trains.
-    Y, _ = forward(model, X, is_train and "listener" in model.name)
+    # A listener misses vectors only while it trains. An earlier column that stands on
+    # it must drop nothing then.
+    listens = is_train and "listener" in model.name
+    if listens:
+        set_dropout_rate(model, 0.0)
+    Y, _ = forward(model, X, listens)
     return Y, lambda dY: []
 
 

@@ -15,6 +15,7 @@ from spacy.training.loop import train
 from spacy.util import get_package_path, is_package, load_config
 from thinc.api import Config
 
+from .about import __version__
 from .cache import write_whole
 from .forgetting import compare_pipelines
 from .gold import read_docs
@@ -72,6 +73,7 @@ class Run(NamedTuple):
             *filter(None, [self.test, _memory_path(self.config)]),
         ]
         parts = [
+            f"{__version__}, spaCy {spacy.__version__}",
             *(x.to_str(interpolate=False) for x in (self.config, self.rehearsal)),
             *(f"{path} {_stamp(path)}" for path in paths),
         ]
@@ -237,7 +239,11 @@ def hold_out(config: Config) -> Session:
     quick = copy.deepcopy(config)
     quick["components"]["rehearsal"]["regularizers"] = {}
     settings = quick["initialize"]["components"]["rehearsal"]
-    settings.update(expert=None, column=None, memory=None)
+    settings.update(expert=None, column=None)
+    if settings.get("memory"):  # its texts are not held out
+        known = _memory_path(config)
+        read_only = {"path": str(known), "save_to": None}
+        settings["memory"] = {**settings["memory"], **read_only} if known else None
     rehearsal: Any = init_nlp(quick).get_pipe("rehearsal")
     return rehearsal.session
 

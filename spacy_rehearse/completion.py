@@ -44,7 +44,8 @@ def complete(
     placed, unplaced = place_entities(reference, wanted)
     filled = [span for span in placed if settled.isdisjoint(tokens_of([span]))]
     cut = [span for span in placed if span not in filled]
-    missing |= {i for i in tokens_of(cut + unplaced) if not _is_filler(reference[i])}
+    missing |= {i for i in tokens_of(cut) if not _is_filler(reference[i])}
+    missing |= tokens_of(unplaced)
     set_entities(reference, gold + filled, missing)
     return Completion(len(filled), len(cut), len(unplaced))
 

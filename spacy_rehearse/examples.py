@@ -72,7 +72,7 @@ def _set_silver(
     told = _told_by_people(item)
     placed, unplaced = place_entities(reference, item.entities)
     certain, beside = place_entities(reference, told.certain)
-    doubtful, outside = place_entities(reference, told.doubtful)
+    doubtful, outside = place_entities(reference, [*told.doubtful, *told.leant])
     trusted = [x for x in placed if x.label_ not in unknown or x.label_ in item.exact]
     settled = tokens_of(span for span in trusted if span.label_ in item.exact)
     new, contested = [], mentioned | tokens_of(beside)

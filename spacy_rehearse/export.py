@@ -53,12 +53,16 @@ def without_rehearsal(
         plain._meta["spacy_rehearse"]["experts"] = {
             "precision": [expert.score.precision for expert in session.experts],
             "recall": [expert.score.recall for expert in session.experts],
-            "pool": {x: round(y, 3) for x, y in session.trial._asdict().items()},
+            "pool": _rounded(session.trial._asdict()),
             **session.found,
             "right_of_overlaps": {x: list(n) for x, n in session.overlaps.items()},
         }
     plain._meta.update(meta)
     return plain
+
+
+def _rounded(values: Dict[str, Optional[float]]) -> Dict[str, Optional[float]]:
+    return {x: None if y is None else round(y, 3) for x, y in values.items()}
 
 
 def plain_config(config: Config, base: Config) -> Config:

@@ -4,11 +4,20 @@ Away from the gold's kind of text an expert sees new labels everywhere. So only 
 of them agree on is taken for true, and what one of them finds, or leans to, is unknown.
 """
 
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from .completion import is_annotated
 from .distillation import can_distil, label_of
-from .expert import Expert
+from .expert import Expert, miss_most
 from .margin import get_bias, raise_scores, set_bias
 from .teacher import Entity, predict_entities, zone
 
@@ -20,12 +29,13 @@ class Findings(NamedTuple):
     """What experts say of a text.
 
     certain (Sequence[Entity]): What all of them call by a new label.
-    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable, and
-        what they would if they leaned towards new labels.
+    doubtful (Sequence[Entity]): What only some do, or all if they are unreliable.
+    leant (Sequence[Entity]): What else they would if they leaned towards new labels.
     """
 
     certain: Sequence[Entity]
     doubtful: Sequence[Entity]
+    leant: Sequence[Entity] = ()
 
 
 NOTHING = Findings((), ())
@@ -35,17 +45,31 @@ class Trial(NamedTuple):
     """What the experts' word on the pool is worth.
 
     precision (float): How much of what they find there is right, at best.
-    likeness (float): How often they find a new label there, divided by how often they
-        do in gold that was held out from them, per word. 0 if they find none in that.
+    likeness (Optional[float]): How often they find a new label there, divided by how
+        often they do in gold that was held out from them, per word. None if they find
+        none in that: then nobody knows.
     """
 
     precision: float = 0.0
-    likeness: float = 0.0
+    likeness: Optional[float] = None
 
     @property
     def trusted(self) -> bool:
         """Whether they can be right there: mostly, or as often as on the gold."""
-        return self.precision >= RELIABLE or self.likeness >= LIKE_GOLD
+        is_unlike = self.likeness is not None and self.likeness < LIKE_GOLD
+        return self.precision >= RELIABLE or not is_unlike
+
+
+def count_alone(experts: Sequence[Expert], trial: Trial) -> bool:
+    """Find out whether what experts find in the pool counts, too, where the teacher
+    says something else.
+
+    experts (Sequence[Expert]): The experts.
+    trial (Trial): What their word on the pool is worth.
+    RETURNS (bool): Whether it does: where most of it is right, or gold is so scarce
+        that the pool would teach `O` for what it holds of new labels.
+    """
+    return trial.precision >= RELIABLE or miss_most(experts)
 
 
 def find(
@@ -76,8 +100,9 @@ def find(
         zip(*answers, strict=True), zip(*leaning, strict=True), strict=True
     ):
         agreed = set.intersection(*sets) if reliable else set()
-        doubtful = set.union(*sets, *more) - agreed
-        findings.append(Findings(sorted(agreed), sorted(doubtful)))
+        doubtful = set.union(*sets) - agreed
+        beyond = set.union(*more) - agreed - doubtful
+        findings.append(Findings(sorted(agreed), sorted(doubtful), sorted(beyond)))
     return findings
 
 
@@ -149,7 +174,7 @@ def try_out(
         errors += expert.score.fp / max(n_annotated, 1)
     return Trial(
         precision=max(0.0, 1 - errors / in_pool) if in_pool else 0.0,
-        likeness=in_pool / in_gold if in_gold else 0.0,
+        likeness=in_pool / in_gold if in_gold else None,
     )
 
 
@@ -170,5 +195,5 @@ def count(
             for found, said in zip(findings, entities, strict=True)
             for own in found.certain
         ),
-        "doubtful": sum(len(found.doubtful) for found in findings),
+        "doubtful": sum(len(x.doubtful) + len(x.leant) for x in findings),
     }

@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Sequence, Set, Tuple
 from spacy.language import Language
 
 from . import checks
-from .column import check_columns, why_no_column
+from .column import check_columns, check_copy, why_no_column
 from .gold import (
     GetExamplesT,
     Gold,
@@ -91,10 +91,11 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     _warn_of_annotators(teacher, annotating)
     checks.check_vectors(nlp, teacher)
     check_columns(nlp, teacher)
+    check_copy(teacher, how.column)
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     warn_of_dev(config, labels)
     if how.memory and how.memory.get("save_to"):
-        key = round_key(teacher.fingerprint, labels)
+        key = round_key(teacher.weights, labels)
         check_none_is_lost(memory, key, how.memory["save_to"])
     upstream = upstream_of(nlp, how.component)
     shared = [name for name in upstream if name not in frozen]

@@ -150,14 +150,14 @@ def merge(
     return Memory(chosen, {**memory.rounds, **digests})
 
 
-def round_key(fingerprint: str, labels: Collection[str]) -> str:
+def round_key(weights: str, labels: Collection[str]) -> str:
     """Name a round, the same however often it is done again.
 
-    fingerprint (str): The teacher's, which no other round has.
+    weights (str): Digest of the teacher's, which no other round has.
     labels (Collection[str]): The labels that are learnt.
     RETURNS (str): The name.
     """
-    return sha256("\0".join([fingerprint, *sorted(labels)]).encode()).hexdigest()[:16]
+    return sha256("\0".join([weights, *sorted(labels)]).encode()).hexdigest()[:16]
 
 
 def as_exemplars(

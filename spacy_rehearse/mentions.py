@@ -11,6 +11,7 @@ from spacy.util import filter_spans
 
 from .completion import is_annotated
 
+MENTION = "mention"
 MOSTLY = 0.5  # share of a form's occurrences in the gold that carry a new label
 
 
@@ -49,6 +50,7 @@ def learn_mentions(
 
 def find_mentions(doc: Doc, matcher: PhraseMatcher) -> List[Span]:
     """RETURNS (List[Span]): The longest matches in a doc that do not overlap."""
+    doc.vocab.strings.add(MENTION)  # it may have another vocab than the matcher
     return filter_spans(matcher(doc, as_spans=True))
 
 
@@ -63,5 +65,5 @@ def _matcher(
     # "D.C." is one token, "d.c." is two: so also look for what the gold has written.
     texts = {text for form in forms for text in {form, *spellings[form]}}
     matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
-    matcher.add("mention", [nlp.make_doc(text) for text in sorted(texts)])
+    matcher.add(MENTION, [nlp.make_doc(text) for text in sorted(texts)])
     return matcher

@@ -12,8 +12,8 @@ from . import checks
 from .account import describe
 from .cache import SilverCache
 from .column import add_column
-from .expert import DEFAULT_EXPERT, Expert, miss_most, train_experts
-from .findings import RELIABLE, Trial, try_out
+from .expert import DEFAULT_EXPERT, Expert, train_experts
+from .findings import Trial, count_alone, try_out
 from .fisher import weigh
 from .fitting import (
     fit_column,
@@ -42,7 +42,7 @@ from .rounds import save_round
 from .session import Session
 from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
-from .teacher import Entity, load_teacher, required_pipes
+from .teacher import Entity, load_teacher, overlaps, required_pipes
 
 N_ASKED = 500  # texts of the pool that experts are tried on
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
@@ -88,11 +88,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     silver = shuffled_forever(labelled.split.training, read, random.Random(seed))
     replay = replayed_forever(labelled.remembered, random.Random(seed))
     trial = _try_out(experts, labelled, read, inputs)
-    alone = trial.precision >= RELIABLE or miss_most(experts)
-    if experts and (alone or inputs.corrected):
-        ask = partial(ask_experts, experts=experts, labels=labels, alone=alone)
-        silver = ask(silver, trusted=trial.trusted)
+    alone = count_alone(experts, trial)
+    if experts:
+        ask = partial(ask_experts, experts=experts, labels=labels)
         replay = ask(replay)  # earlier gold is like this gold, whatever the pool is
+        if alone or inputs.corrected:
+            silver = ask(silver, alone=alone, trusted=trial.trusted)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     moves = old_scores_move(how, inputs, has_column, hidden)
     copy = has_column and fit_copy(how, inputs)
@@ -193,7 +194,10 @@ def _label(
     for known in remembered:  # people's word on this gold is better than the teacher's
         if known.text in gold:
             told = [e for e in known.entities if e[2] not in inputs.labels]
-            gold[known.text] = tuple(told)
+            # Where they left something open, it is not.
+            left = [e for e in gold[known.text] if _is_in(e, known.missing)]
+            told += [e for e in left if not overlaps(e, told)]
+            gold[known.text] = tuple(sorted(told))
     remembered = [x for x in remembered if x.text not in gold]
     return Labelled(gold, shards, split, remembered)
 
@@ -228,7 +232,11 @@ def _try_out(
     return try_out(experts, [x.text for x in sample], inputs.labels)
 
 
+def _is_in(entity: Entity, gaps: Sequence[Tuple[int, int]]) -> bool:
+    return any(start < entity[1] and entity[0] < end for start, end in gaps)
+
+
 def _remember(inputs: Inputs) -> List[SilverText]:
-    this = round_key(inputs.teacher.fingerprint, inputs.labels)
+    this = round_key(inputs.teacher.weights, inputs.labels)
     earlier = earlier_than(inputs.memory, this)
     return as_silver(earlier, inputs.teacher, inputs.labels)

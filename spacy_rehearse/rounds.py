@@ -47,7 +47,7 @@ def save_round(
     settings (Mapping[str, Any]): The memory's settings.
     RAISES (ValueError): If a round would be lost.
     """
-    key = round_key(teacher.fingerprint, labels)
+    key = round_key(teacher.weights, labels)
     new = as_exemplars(gold, taught, authority=labels, old=teacher.labels, round=key)
     merged = merge(
         memory,

@@ -204,14 +204,15 @@ def ask_experts(
 def _confirm(said: Findings, taught: Sequence[Entity], *, alone: bool) -> Findings:
     """RETURNS (Findings): What experts say, with what they confirm of the teacher's as
     certain, and, unless they count alone, nothing else. Where all of them find
-    other edges, one of them confirms nothing.
+    other edges, one of them confirms nothing, and so does one that leans.
     """
     confirmed = {*said.certain, *said.doubtful} & {*taught}
     if not alone:
         return Findings(sorted(confirmed), ())
     confirmed = {x for x in confirmed if not overlaps(x, said.certain)}
     certain = {*said.certain} | confirmed
-    return Findings(sorted(certain), sorted({*said.doubtful} - certain))
+    doubtful = {*said.doubtful} - certain
+    return said._replace(certain=sorted(certain), doubtful=sorted(doubtful))
 
 
 def text_digest(texts: Iterable[str]) -> str:

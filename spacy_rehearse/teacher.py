@@ -26,6 +26,7 @@ class Teacher(NamedTuple):
     pipes (Tuple[str, ...]): That pipe and those it can't do without, in order.
     labels (Tuple[str, ...]): The labels it knows.
     fingerprint (str): Changes whenever its output may change.
+    weights (str): Digest of its weights, the same with any version of spaCy.
     """
 
     nlp: Language
@@ -33,6 +34,7 @@ class Teacher(NamedTuple):
     pipes: Tuple[str, ...]
     labels: Tuple[str, ...]
     fingerprint: str
+    weights: str
 
     def corrected(self, labels: Iterable[str]) -> Set[str]:
         """RETURNS (Set[str]): Of labels to be learnt, those that it knows already."""
@@ -66,7 +68,8 @@ def load_teacher(
     recogniser: Any = nlp.get_pipe(component)
     labels = tuple(sorted(recogniser.labels))
     parts = fingerprint_parts(nlp, pipes)
-    return Teacher(nlp, component, pipes, labels, _digest(json.dumps(parts)))
+    fingerprint = _digest(json.dumps(parts))
+    return Teacher(nlp, component, pipes, labels, fingerprint, parts["weights"])
 
 
 def load_pipeline(source: str, whose: str, setting: str) -> Language:

@@ -7,7 +7,6 @@ import spacy
 
 from .util import NER, SHARED, train_base, with_embedding, write_corpus
 
-
 LONGEST = ("test_project.py", "test_real.py", "test_train.py", "test_readme.py")
 
 

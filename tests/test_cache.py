@@ -130,6 +130,13 @@ def test_cache_is_readable_private_and_can_be_cleared(teacher, tmp_path):
     assert not list(folder.glob("*/*"))
 
 
+def test_cache_clear_leaves_what_it_did_not_make(teacher, tmp_path):
+    (tmp_path / ".gitignore").write_text("*\n!.gitignore\n")
+    run(teacher, tmp_path)
+    assert clear(tmp_path) == 5
+    assert [x.name for x in tmp_path.iterdir()] == [".gitignore"]
+
+
 def test_cache_clear_touches_no_other_folder(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(ValueError, match="is not a silver cache"):

@@ -4,10 +4,11 @@ import pickle
 import numpy
 import pytest
 import spacy
+from spacy.training import Example
 from spacy.util import registry
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, fix_random_seed, set_dropout_rate
 
-from spacy_rehearse.column import add_column, can_grow, copy_fits
+from spacy_rehearse.column import add_column, can_grow, check_copy, copy_fits
 from spacy_rehearse.column_config import (
     copied_config,
     embed_and_encode,
@@ -15,6 +16,7 @@ from spacy_rehearse.column_config import (
     n_columns,
 )
 from spacy_rehearse.freeze import update_movable
+from spacy_rehearse.teacher import load_teacher
 
 from .util import make_docs, make_texts
 
@@ -43,7 +45,7 @@ def scores(nlp, texts):
 def learn(nlp, movable, n_updates=3):
     ner, optimizer = nlp.get_pipe("ner"), Adam(0.05, use_averages=True, L2=0.1)
     gold = make_docs(nlp, 20, NEW, seed=3)
-    examples = [spacy.training.Example(nlp.make_doc(d.text), d) for d in gold]
+    examples = [Example(nlp.make_doc(d.text), d) for d in gold]
     for eg in examples:
         for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
             nlp.get_pipe(name)(eg.predicted)
@@ -82,7 +84,7 @@ def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
     text = "Mister Ana bought the device Acme"
     assert (scores(loaded, [text]) == scores(nlp, [text])).all()
     gold = make_docs(loaded, 5, ("GADGET",), seed=1)
-    examples = [spacy.training.Example(loaded.make_doc(d.text), d) for d in gold]
+    examples = [Example(loaded.make_doc(d.text), d) for d in gold]
     loaded.update(examples, sgd=loaded.resume_training(), drop=0.1)
 
 
@@ -292,9 +294,36 @@ def test_column_can_be_pickled_for_worker_processes(base):
     ).all()
 
 
+def test_column_drops_nothing_of_an_earlier_one_beside_a_listener(shared_base):
+    nlp, _ = grown(shared_base)
+    ner = nlp.get_pipe("ner")
+    ner.add_label("CITY")
+    add_column(nlp, "ner", ("CITY",), **COLUMN)
+    first = ner.model.get_ref("tok2vec").layers[0].layers[0].layers[0]
+    doc = nlp.get_pipe("tok2vec")(nlp.make_doc("Mister Ana bought the device Acme"))
+    set_dropout_rate(nlp.get_pipe("tok2vec").model, 0.0)
+    nlp.get_pipe("tok2vec").update([Example(doc, doc)], sgd=None)  # for the listener
+    set_dropout_rate(ner.model, 0.5)
+    (dropped,), _ = first([doc], is_train=True)
+    (whole,) = first.predict([doc])
+    numpy.testing.assert_allclose(dropped, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_column_that_cant_be_a_copy_is_refused(base, tmp_path):
+    nlp, _ = grown(base)
+    nlp.to_disk(tmp_path / "grown")
+    for path, settings, words in [
+        (tmp_path / "grown", {"copy": True}, "has a column already"),
+        (base, {"copy": True, "width": 64}, "{'width': 64} are given, too"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            check_copy(load_teacher(str(path), "ner"), settings)
+        check_copy(load_teacher(str(path), "ner"), {**settings, "copy": None})
+
+
 def test_column_beside_a_listener_misses_vectors_as_spacy_does(shared_base):
     nlp, _ = grown(shared_base)
     (doc,) = make_docs(nlp, 1, NEW, seed=3)
-    example = spacy.training.Example(nlp.make_doc(doc.text), doc)
+    example = Example(nlp.make_doc(doc.text), doc)
     with pytest.raises(ValueError, match="E203"):
         nlp.get_pipe("ner").update([example])

@@ -88,6 +88,13 @@ def test_completion_misaligned_entities_become_missing_and_are_counted():
     assert missing_in(doc) == [1, 2]
 
 
+def test_completion_misaligned_entities_keep_nothing_of_themselves_outside():
+    doc = Doc(NLP.vocab, words=["Bank", "of", "America."])
+    doc.set_ents([], default="outside")
+    complete(doc, [(0, len("Bank of America"), "ORG")], NEW)
+    assert missing_in(doc) == [0, 1, 2]
+
+
 def test_completion_keeps_entity_ids():
     doc = make_doc()
     doc.set_ents([spacy.tokens.Span(doc, 0, 1, label="GADGET", kb_id="Q1")])

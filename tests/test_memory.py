@@ -26,8 +26,9 @@ from spacy_rehearse.memory import (
 from spacy_rehearse.policies import balanced, rare, reservoir
 from spacy_rehearse.replay import as_silver
 from spacy_rehearse.silver import SilverText
-from spacy_rehearse.teacher import load_teacher
+from spacy_rehearse.teacher import load_teacher, predict_entities
 
+from .test_component import initialized
 from .test_silver import NLP, TEXT, iob
 from .util import make_docs, quick_config
 
@@ -159,6 +160,19 @@ def test_memory_of_a_text_that_is_gold_again_counts(base, corpus, workdir):
         assert len(marked) > 0.9 * n_gadgets > 9
         told = {x.exact for x in earlier_than(memory, "another")}
         assert told == {("FIRST", "GADGET")}
+
+
+def test_memory_leaves_what_it_left_open_to_the_teacher(base, corpus, workdir):
+    docs = DocBin().from_disk(corpus / "train.spacy").get_docs(spacy.blank("xx").vocab)
+    teacher = load_teacher(str(base), "ner")
+    texts = [doc.text for doc in docs]
+    said = dict(zip(texts, predict_entities(teacher.nlp, ("ner",), texts), strict=True))
+    text, (entity, *_) = next(x for x in said.items() if x[1])
+    known = Exemplar(text, (), (entity[:2],), teacher.labels, (entity[2],), "first")
+    save_memory(Memory([known], {"first": "x"}), workdir / "memory.jsonl")
+    memory = {"path": "memory.jsonl", "save_to": None, "capacity": 9, "policy": rare}
+    nlp, _ = initialized(base, corpus, memory=memory, expert=None)
+    assert entity in nlp.get_pipe("rehearsal").session.entities_in([text])[0]
 
 
 def test_memory_names_rounds_by_teacher_and_labels():

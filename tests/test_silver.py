@@ -191,14 +191,15 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
 
 
 def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
-    said = Findings([(0, 1, "ORG")], [(2, 3, "ORG"), (6, 7, "ORG")])
+    leant = [(4, 5, "ORG")]
+    said = Findings([(0, 1, "ORG")], [(2, 3, "ORG"), (6, 7, "ORG")], leant)
     monkeypatch.setattr(module, "find", lambda *_, **__: [said])
     taught = ((2, 3, "ORG"), (4, 5, "ORG"), (8, 9, "PERSON"))
     silver = [SilverText("a b c d e", taught, 5)]
     (full,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",))
-    assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")])
+    assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")], leant)
     (told,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",), alone=False)
-    assert told.findings == ([(2, 3, "ORG")], ())
+    assert told.findings == ([(2, 3, "ORG")], (), ())
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3)), max_size=6)
@@ -222,7 +223,7 @@ def test_silver_what_experts_are_certain_of_never_overlaps(agreed, one, own, alo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "find", lambda *_, **__: [said])
         (told,) = module.ask_experts(iter(silver), ["x"], ("ORG",), alone=alone)
-    certain, doubtful = told.findings
+    certain, doubtful, _ = told.findings
     assert not {*certain} & {*doubtful}
     assert set(disjoint(agreed)) <= {*certain} or not alone
     iob(told, unknown=("ORG",))  # spaCy takes no entities that overlap

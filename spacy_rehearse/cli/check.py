@@ -155,7 +155,7 @@ def check_config(config: Config) -> Teacher:
     )
     new = resolve_labels(given.get("labels"), gold, teacher.labels)
     if save_to := (settings["memory"] or {}).get("save_to"):
-        check_none_is_lost(memory, round_key(teacher.fingerprint, new), save_to)
+        check_none_is_lost(memory, round_key(teacher.weights, new), save_to)
     check_dev(path_of(config, "dev_corpus"), dev, new)
     read = registry.resolve({"pool": given["pool"]})["pool"]
     count_texts(islice(read(teacher.nlp), 1))
