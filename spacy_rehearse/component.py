@@ -78,7 +78,8 @@ def make_rehearsal(
     margin (Optional[float]): By how much the score of `O` is raised while new labels
         learn, so that they win over it more often when it is over; scores of old labels
         are lowered by twice as much, so that they lose to new ones less often. None for
-        a margin where experts miss most of the gold that is held out from them.
+        a margin where experts miss most of the gold that is held out from them or,
+        without experts, it marks less than 500 new entities.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
         learnt under a made-up name; without silver, of the old ones', too. None for
         half, beside a column, where most names occur once, but for labels of which
@@ -199,9 +200,9 @@ class Rehearsal(Pipe):
             to keep it in memory.
         expert (Optional[Dict[str, Any]]): `n_experts` copies of the teacher learn the
             gold alone, in at most `max_passes` passes, and find the new labels in the
-            pool. If that is like the gold, what they would find if the new labels'
-            scores were higher by `lean` is missing there; `lean` None for as much as
-            fits the gold. None for no expert.
+            pool. What they would find if the new labels' scores were higher by `lean`
+            is missing there, unless it is another kind of text where most of what they
+            find is wrong; `lean` None for as much as fits the gold. None for no expert.
         column (Optional[Dict[str, Any]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`, and
             `hidden` units, `width` and `hidden` None for as many as fit the gold, or a

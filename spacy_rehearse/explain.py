@@ -8,6 +8,7 @@ from thinc.api import Config
 from .listeners import has_transformer, upstream_of
 from .recipe import (
     EPOCHS,
+    FEW_ENTITIES,
     FEW_NAMES,
     GOLD_WORDS,
     MORE_STEPS,
@@ -135,7 +136,10 @@ def _told(setting: Any) -> str:
 
 def _for_scarce(margin: Any) -> str:
     if margin is None:
-        return "1.5 if experts miss most of the gold held out from them, else 0"
+        return (
+            "1.5 if experts miss most of the gold held out from them or, without any, "
+            f"if it has less than {FEW_ENTITIES} new entities, else 0"
+        )
     return "yours" if margin else NONE
 
 

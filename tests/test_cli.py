@@ -215,6 +215,21 @@ def test_cli_init_config_finds_mistakes_before_the_training(
         assert not (workdir / "c.cfg").exists()
 
 
+def test_cli_output_never_takes_the_place_of_the_pool(spacy_cli, base, corpus, workdir):
+    (workdir / "pool.jsonl").write_bytes((corpus / "pool.jsonl").read_bytes())
+    shutil.copy(corpus / "train.spacy", workdir / "pool.spacy")
+    before = {path: path.read_bytes() for path in workdir.iterdir()}
+    gold = ("--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy")
+    for args in [
+        ("init-config", "pool.jsonl", "--base", base, *gold, "--pool", "pool.jsonl"),
+        ("annotate", base, "pool.spacy", "pool.spacy"),
+    ]:
+        done = spacy_cli(*args, "--force")
+        assert done.exit_code == 1
+        assert "is given twice" in " ".join(done.stdout.split())
+    assert {path: path.read_bytes() for path in workdir.iterdir()} == before
+
+
 def test_cli_annotate_interrupted_goes_on(
     spacy_cli, base, corpus, workdir, monkeypatch
 ):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import spacy
+import srsly
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.util import load_config
@@ -15,7 +16,8 @@ from thinc.compat import has_gpu
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.compare import do_run, finished, front, plan_runs
+from spacy_rehearse.compare import do_run, finished, front, hold_out, plan_runs
+from spacy_rehearse.memory import Exemplar, Memory, save_memory
 from spacy_rehearse.methods import METHODS, method_config
 from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
 
@@ -96,6 +98,19 @@ def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     test = corpus / "train.spacy"
     (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
     assert finished(other) is None
+
+
+def test_compare_scores_on_what_the_training_holds_out(config, corpus, workdir):
+    texts = [x["text"] for x in srsly.read_jsonl(corpus / "pool.jsonl")]
+    known = [Exemplar(text, (), (), ("ORG",), ("ORG",), "first") for text in texts]
+    save_memory(Memory(known[::2], {"first": "x"}), workdir / "memory.jsonl")
+    settings = config["initialize"]["components"]["rehearsal"]
+    policy = {"@misc": "spacy-rehearse.Rare.v1"}
+    settings["memory"] = {"capacity": 999, "save_to": "new.jsonl", "policy": policy}
+    settings["memory"]["path"] = "memory.jsonl"
+    heldout = {item.text for item in hold_out(config).heldout}
+    assert heldout and heldout.isdisjoint(texts[::2])
+    assert not (workdir / "new.jsonl").exists()  # nothing was trained
 
 
 def test_compare_does_it_again_when_base_or_memory_changed(config, workdir):

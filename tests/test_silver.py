@@ -8,7 +8,7 @@ from spacy.training import Example
 from spacy_rehearse import silver as module
 from spacy_rehearse.examples import to_examples
 from spacy_rehearse.findings import Findings
-from spacy_rehearse.mentions import learn_mentions
+from spacy_rehearse.mentions import find_mentions, learn_mentions
 from spacy_rehearse.silver import SilverText
 
 NLP = spacy.blank("xx")
@@ -67,6 +67,13 @@ def test_silver_is_missing_where_the_gold_would_name_it_however_it_is_split(name
         named_tokens = [t for t in doc if 7 <= t.idx < 7 + len(named)]
         assert {tokens[t.i] for t in named_tokens if not t.is_space} == {""}
         assert {x for i, x in enumerate(tokens) if i < 2 or i == len(doc) - 1} == {"O"}
+
+
+def test_silver_mentions_are_found_in_gold_of_another_vocab():
+    doc = spacy.blank("xx").make_doc("The device hums")
+    doc.set_ents([doc.char_span(4, 10, label="GADGET")], default="outside")
+    mentions = learn_mentions([Example(doc, doc)], ("GADGET",), NLP)
+    assert [span.text for span in find_mentions(doc, mentions)] == ["device"]
 
 
 def test_silver_forms_of_which_gold_says_nothing_elsewhere_count():

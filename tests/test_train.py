@@ -161,9 +161,17 @@ def test_train_experts_lift_the_new_label_and_tell_what_they_found(run, base):
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"n_experts": 9, "max_passes": 6}, "n_experts is 9: expected 1 to 5"),
-        ({"n_experts": 2, "max_passes": 0}, "max_passes is 0: expected 1 to"),
-        ({"n_experts": None, "max_passes": 6}, "n_experts is None: expected 1 to"),
+        (
+            {"n_experts": 9, "max_passes": 6},
+            "n_experts is 9: expected a whole number, 1",
+        ),
+        (
+            {"n_experts": 2, "max_passes": 0},
+            "max_passes is 0: expected a whole number",
+        ),
+        ({"n_experts": None, "max_passes": 6}, "n_experts is None: expected a whole"),
+        ({"max_passes": 2.5}, "max_passes is 2.5: expected a whole number, 1 to"),
+        ({"n_experts": "2"}, "n_experts is '2': expected a whole number, 1 to 5"),
         ({"experts": 2}, "holds .*'experts'.*expert = null"),
     ],
 )

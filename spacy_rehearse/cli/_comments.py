@@ -22,7 +22,7 @@ COMMENTS = {
     "margin =": [
         "`O` scores so much higher while new labels learn, so that they win over it more",
         "often afterwards. null: 1.5 if the experts miss most of the gold that is held",
-        "out from them, or else 0.",
+        "out from them or, without experts, below 500 new entities; or else 0.",
     ],
     "rename =": [
         "Share of the gold's new entities that are learnt under a made-up name. null: 0.5",

@@ -170,7 +170,7 @@ def _read_seeds(seeds: str) -> List[int]:
 def _do_all(
     runs: List[Run], workers: int, code: Optional[Path], use_gpu: int
 ) -> List[str]:
-    """Do the runs, each in a process of its own.
+    """Do the runs in processes of their own.
 
     RETURNS (List[str]): The names of those that failed.
     """
