@@ -23,7 +23,6 @@ from typing import (
     Collection,
     Dict,
     Mapping,
-    Optional,
     Sequence,
     Tuple,
 )
@@ -125,13 +124,13 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
         )
 
 
-def check_copy(teacher: Teacher, column: Optional[Mapping[str, Any]]) -> None:
+def check_copy(teacher: Teacher, column: Mapping[str, Any]) -> None:
     """Raise a ValueError if a column is to be a copy, and can't.
 
     teacher (Teacher): The teacher.
-    column (Optional[Mapping[str, Any]]): The column's settings.
+    column (Mapping[str, Any]): The column's settings.
     """
-    if not column or not column.get("copy"):
+    if not column.get("copy"):
         return
     where = "[initialize.components.rehearsal.column]"
     config = teacher.nlp.get_pipe_config(teacher.component).get("model", {})

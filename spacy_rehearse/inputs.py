@@ -91,7 +91,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     _warn_of_annotators(teacher, annotating)
     checks.check_vectors(nlp, teacher)
     check_columns(nlp, teacher)
-    check_copy(teacher, how.column)
+    check_copy(teacher, how.column or {})
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     warn_of_dev(config, labels)
     if how.memory and how.memory.get("save_to"):

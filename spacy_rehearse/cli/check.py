@@ -23,7 +23,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import checks
-from ..column import DEFAULT_COLUMN, check_columns
+from ..column import DEFAULT_COLUMN, check_columns, check_copy
 from ..diagnose import Diagnosis, advise, check_pool, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
@@ -149,6 +149,7 @@ def check_config(config: Config) -> Teacher:
     frozen = config["training"]["frozen_components"]
     check_listeners(nlp, component, frozen, annotating, examples)
     check_columns(nlp, teacher)
+    check_copy(teacher, settings["column"] or {})
     gold, dev = (
         Counter(ent.label_ for doc in found for ent in doc.ents)
         for found in (docs, _docs(config, "dev_corpus", teacher))
