@@ -6,6 +6,7 @@ from typing import Any, Collection, Dict, List, Sequence, Tuple
 from spacy.language import Language
 
 from .about import __version__
+from .diagnose import advise_on_rate
 from .expert import miss_most
 from .findings import RELIABLE, count_alone
 from .fitting import others_that_learn
@@ -113,7 +114,8 @@ def _summarise(
         f"Learning {', '.join(session.labels)} from {len(gold.examples)} gold texts, "
         f"keeping {len(session.old_labels)} labels of {session.teacher.name}",
         f"Silver: {split.n_training} texts to train on, {len(split.heldout)} held out, "
-        f"{split.n_left_out} near-duplicates left out ({n_cached} from the cache)",
+        f"{split.n_left_out} near-duplicates left out; {n_cached} of all had been "
+        "labelled before",
     ]
     if session.experts:
         scores = [f"{100 * expert.score.fscore:.0f}" for expert in session.experts]
@@ -190,11 +192,11 @@ def _explain(
     n_replayed: int,
 ) -> List[str]:
     """Tell what is done otherwise than the settings say, and why."""
-    lines = []
+    lines = advise_on_rate(nlp.config.interpolate()["training"])
     if inputs.memory.exemplars:
         n_gold = len({x.text for x in inputs.memory.exemplars}) - n_replayed
         more = f" ({n_gold} more are in this round's gold)" if n_gold else ""
-        lines.append(f"Memory: {n_replayed} texts of earlier rounds{more}")
+        lines.append(f"Memory: {n_replayed} texts of other rounds{more}")
     elif how.memory:
         at = f" at {how.memory['path']}" if how.memory.get("path") else ""
         lines.append(f"Memory: none yet{at}, so this is taken for the first round")

@@ -22,6 +22,7 @@ from spacy.tokens import Doc, Span
 
 from .completion import place_entities, set_entities, tokens_of
 from .iob import COLUMNS, read_columns
+from .teacher import Entity
 
 OTHER_KEYS = {"label", "labels", "entities", "annotations"}  # of other tools
 
@@ -90,16 +91,18 @@ def _convert(
     keys: Set[str] = set()
     for where, record in list(records):
         keys.update(record)
+        record["spans"] = spans_of(record)
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
         doc, unplaced = _make_doc(nlp, record, f"{path}, {where}", marked, labels)
         docs.append(doc)
         problems += unplaced
-    if "spans" not in keys and keys & OTHER_KEYS:
+    if not marked and not keys & {"spans"} and keys & OTHER_KEYS:
         raise ValueError(
             f'{path}: no record has "spans", but {sorted(keys & OTHER_KEYS)}: expected '
-            '{"text": ..., "spans": [{"start": 0, "end": 4, "label": "DRUG"}, ...]}'
+            '{"text": ..., "spans": [{"start": 0, "end": 4, "label": "DRUG"}, ...]} or '
+            '"entities": [[0, 4, "DRUG"], ...]'
         )
     if not docs:
         raise ValueError(
@@ -114,6 +117,23 @@ def _convert(
         )
     counts = Counter(ent.label_ for doc in docs for ent in doc.ents)
     return Converted(docs, counts, n_skipped, problems)
+
+
+def spans_of(record: Dict[str, Any]) -> Any:
+    """RETURNS (Any): The spans of a record: Prodigy's, or lists of start, end and label
+    under one of the keys that other tools have for them.
+    """
+    if record.get("spans") is not None:
+        return record["spans"]
+    for key in ("entities", "label", "labels"):
+        listed = record.get(key)
+        if isinstance(listed, list) and all(_is_triple(x) for x in listed):
+            return [{"start": s, "end": e, "label": x} for s, e, x in listed]
+    return []
+
+
+def _is_triple(span: Any) -> bool:
+    return isinstance(span, list) and list(map(type, span)) == [int, int, str]
 
 
 def split_off(docs: List[Doc], share: float) -> Tuple[List[Doc], List[Doc]]:
@@ -203,33 +223,48 @@ def _make_doc(
     marked.update(label for _, _, label in spans)
     spans = [span for span in spans if labels is None or span[2] in labels]
     doc = nlp.make_doc(record["text"])
-    kept: List[Tuple[int, int, str]] = []
+    kept: List[Entity] = []
     unclear: List[Span] = []
     problems: List[str] = []
     for start, end, label in spans:
-        overlaps = kept and start < kept[-1][1]
-        if overlaps or not 0 <= start < end <= len(doc.text):
-            why = "overlaps another" if overlaps else "is outside the text"
+        trimmed = (*_trim(doc.text, start, end), label)
+        if why := _why_not(doc, trimmed, kept):
             problems.append(f"{where}: {label} at {start}-{end} {why}")
             unclear += _within(doc, start, end)
         else:
-            kept.append((start, end, label))
-    placed, unplaced = place_entities(doc, kept)
-    for span in unplaced:
-        problems.append(
-            f"{where}: {span.label_} within {span.start_char}-{span.end_char} does not "
-            "fall on tokens"
-        )
+            kept.append(trimmed)
+    placed, _ = place_entities(doc, kept)
     doc.set_ents([], default="outside")
-    set_entities(doc, placed, tokens_of(unclear + unplaced))
+    set_entities(doc, placed, tokens_of(unclear))
     return doc, problems
+
+
+def _trim(text: str, start: int, end: int) -> Tuple[int, int]:
+    """RETURNS (Tuple[int, int]): A span without white space at its edges."""
+    while 0 <= start < end <= len(text) and text[start].isspace():
+        start += 1
+    while 0 <= start < end <= len(text) and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _why_not(doc: Doc, span: Entity, kept: Sequence[Entity]) -> str:
+    """RETURNS (str): Why a span can't be an entity beside those before it, if so."""
+    start, end, _ = span
+    if start >= end:
+        return "is empty"
+    if not 0 <= start < end <= len(doc.text):
+        return "is outside the text"
+    if kept and start < kept[-1][1]:
+        return "overlaps another"
+    return "" if doc.char_span(start, end) else "does not fall on tokens"
 
 
 def _read_span(span: Dict[str, Any]) -> Tuple[int, int, str]:
     label = span["label"]
     if not isinstance(label, str) or not label.strip():
         raise ValueError(f"the label is {label!r}")
-    return int(span["start"]), int(span["end"]), label
+    return int(span["start"]), int(span["end"]), label.strip()
 
 
 def _within(doc: Doc, start: int, end: int) -> List[Span]:

@@ -1,7 +1,17 @@
 """Diagnosis: what `spacy debug data` can't know, before anything is trained."""
 
 from collections import Counter
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -16,7 +26,8 @@ from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
 FEWEST = 10  # entities in gold, to judge the teacher by
-FEWEST_TEXTS = 100  # of the pool
+FEWEST_TEXTS = 500  # of the pool: below, a few dozen are held out
+FEWEST_FOR_LABELS = 100  # of the pool, to say which labels are rare in it
 MOSTLY = 0.5  # share of a label's entities
 
 
@@ -32,7 +43,8 @@ class Diagnosis(NamedTuple):
         label). Entities that it does not see are not counted.
     confusing (List[Tuple[str, str, str]]): Gold entities that it calls otherwise, each
         once: text, gold label, teacher's label.
-    n_contradicted (int): Gold texts that occur again, marked otherwise.
+    contradicted (List[List[int]]): Gold texts that occur again, marked otherwise: the
+        numbers of each, from 1.
     n_seen (int): Gold texts in which the teacher sees an entity.
     n_marked (int): Gold texts in which a label that is to be learnt is marked.
     hidden (float): Share of the new entities that begin inside one of the teacher's.
@@ -53,7 +65,7 @@ class Diagnosis(NamedTuple):
     gold_labels: Counter
     called: Counter
     confusing: List[Tuple[str, str, str]]
-    n_contradicted: int
+    contradicted: List[List[int]]
     n_seen: int
     n_marked: int
     hidden: float
@@ -112,7 +124,7 @@ def diagnose(
         gold_labels=marked,
         called=Counter((label, theirs) for _, label, theirs in met),
         confusing=list(dict.fromkeys(x for x in met if x[1] != x[2])),
-        n_contradicted=count_contradicted(gold),
+        contradicted=find_contradicted(gold),
         n_seen=sum(bool(entities) for entities in said),
         n_marked=sum(any(e.label_ in new for e in doc.ents) for doc in gold),
         hidden=share_hidden([Example(doc, doc) for doc in gold], taught, new),
@@ -126,17 +138,28 @@ def diagnose(
     )
 
 
-def count_contradicted(docs: Iterable[Doc]) -> int:
-    """Count texts of which a model learns now one thing and now another.
+def find_contradicted(docs: Iterable[Doc]) -> List[List[int]]:
+    """Find texts of which a model learns now one thing and now another.
 
     docs (Iterable[Doc]): The gold.
-    RETURNS (int): The number of texts that occur more than once, with other entities.
+    RETURNS (List[List[int]]): For each text that occurs more than once, with other
+        entities, the numbers of its docs, from 1.
     """
-    marked: Dict[str, Set[frozenset]] = {}
-    for doc in docs:
+    marked: Dict[str, Dict[frozenset, int]] = {}
+    for number, doc in enumerate(docs, start=1):
         spans = frozenset((e.start_char, e.end_char, e.label_) for e in doc.ents)
-        marked.setdefault(doc.text, set()).add(spans)
-    return sum(len(ways) > 1 for ways in marked.values())
+        marked.setdefault(doc.text, {}).setdefault(spans, number)
+    return [sorted(ways.values()) for ways in marked.values() if len(ways) > 1]
+
+
+def tell_contradicted(found: Sequence[Sequence[int]], what: str) -> str:
+    """RETURNS (str): A warning of texts that occur more than once, marked otherwise."""
+    listed = "; ".join(" and ".join(map(str, numbers)) for numbers in found[:5])
+    return (
+        f"{len(found)} {what} occur more than once, marked otherwise (numbers {listed}"
+        f"{'; …' if len(found) > 5 else ''}): what is marked in one is O in the other. "
+        "Make one of them"
+    )
 
 
 def check_pool(found: Diagnosis) -> None:
@@ -191,29 +214,28 @@ def advise(
             "they are seldom seen. Leave most of the others out of the gold, say all "
             f"but {SILENT * found.n_marked:g}"
         )
-    if found.n_contradicted:
-        advice.append(
-            f"{found.n_contradicted} gold texts occur more than once, marked "
-            "otherwise: what is marked in one is O in the other. Make one of them"
-        )
+    if found.contradicted:
+        advice.append(tell_contradicted(found.contradicted, "gold texts"))
     advice += _advise_on_conflicts(found, column)
     advice += _advise_on_labels(found)
-    if found.n_texts < FEWEST_TEXTS:
+    if found.n_texts < (FEWEST_TEXTS if learns_from_pool else FEWEST_FOR_LABELS):
         advice.append(
             f"The pool has {found.n_texts} texts: a few thousand are good, of the kind "
-            "that the pipeline reads"
+            "that the pipeline reads. Retention and flood are measured by a tenth of "
+            "them: that is rough"
         )
     whole = found.n_texts / max(found.n_pool, 1)  # how much more the pool will hold
     rare = [
         f"{x} ({n})" for x, n in sorted(found.coverage.items()) if n * whole < SCARCE
     ]
-    if rare and found.n_texts >= FEWEST_TEXTS:
+    if rare and found.n_texts >= FEWEST_FOR_LABELS:
         rehearsed = learns_from_pool and not column
         follows = "they are hardly rehearsed"
         if not rehearsed:
             follows = "the scores of the training can't tell whether they are kept"
         advice.append(
-            f"Hardly in the {found.n_pool} pool texts: {', '.join(rare)}. Add text "
+            f"In the {found.n_pool} pool texts less than {SCARCE} times: "
+            f"{', '.join(rare)}. Add text "
             f"that mentions them, or {follows}"
         )
     if found.n_repeated:
@@ -234,6 +256,23 @@ def advise(
                 "list it in labels"
             )
     return advice
+
+
+def advise_on_rate(training: Mapping[str, Any]) -> List[str]:
+    """Tell if the learning rate does not end where the training does.
+
+    training (Mapping[str, Any]): The [training] section, interpolated.
+    RETURNS (List[str]): The advice, if any.
+    """
+    rate = training["optimizer"].get("learn_rate")
+    last = rate.get("total_steps") if isinstance(rate, dict) else None
+    steps = training["max_steps"]
+    if not last or not steps or last == steps:
+        return []
+    return [
+        f"The training has {steps} updates (max_steps), but the rate reaches 0 after "
+        f"{last}: set training.optimizer.learn_rate.total_steps to {steps}, too"
+    ]
 
 
 def _advise_on_conflicts(found: Diagnosis, column: bool) -> List[str]:
@@ -259,11 +298,12 @@ def _advise_on_conflicts(found: Diagnosis, column: bool) -> List[str]:
 def _advise_on_labels(found: Diagnosis) -> List[str]:
     """What is odd about the labels of gold and dev."""
     old = set(found.coverage)
-    advice = [
-        f"dev never marks {label}: what is found of it there counts as wrong"
-        for label in found.new
-        if not found.dev_labels[label]
-    ]
+    advice = []
+    if unmarked := [label for label in found.new if not found.dev_labels[label]]:
+        advice.append(
+            f"dev never marks {', '.join(unmarked)}: what is found of that there "
+            "counts as wrong"
+        )
     if strange := sorted(set(found.dev_labels) - old - set(found.new)):
         advice.append(
             f"dev marks {', '.join(strange)}, which neither the teacher knows nor the "

@@ -177,8 +177,11 @@ def method_config(config: Config, method: str) -> Config:
         raise ValueError(f"no method {method!r}: there are {', '.join(METHODS)}")
     told = config.interpolate()
     check_has_rehearsal(told)
+    n_updates = told["training"]["max_steps"] or 20_000
     if method == REHEARSAL:
-        return copy.deepcopy(config)
+        own = copy.deepcopy(config)
+        _end_rate(own, n_updates)
+        return own
     how, given = METHODS[method], _initialize(told)
     made = make_config(
         given["teacher"],
@@ -196,10 +199,7 @@ def method_config(config: Config, method: str) -> Config:
     made["training"].update(
         {k: v for k, v in own["training"].items() if k not in OF_METHOD}
     )
-    made["training"]["optimizer"]["learn_rate"] = {
-        **made["training"]["optimizer"]["learn_rate"],
-        "total_steps": told["training"]["max_steps"] or 20_000,
-    }
+    _end_rate(made, n_updates)
     if how.rehearses:
         for key in ("teacher", "pool", "heldout", "cache", "expert", "memory"):
             if key in given:
@@ -209,6 +209,13 @@ def method_config(config: Config, method: str) -> Config:
     for change in how.changes:
         change(made)
     return made
+
+
+def _end_rate(config: Config, n_updates: int) -> None:
+    """Let the learning rate end with the training, for all methods alike."""
+    rate = config["training"]["optimizer"].get("learn_rate")
+    if isinstance(rate, dict) and "total_steps" in rate:
+        rate["total_steps"] = n_updates
 
 
 def check_has_rehearsal(config: Config) -> None:

@@ -42,13 +42,27 @@ def test_convert_misaligned_and_overlapping_spans_are_listed(tmp_path):
     record = {"text": "Xanax helped", "spans": [span(0, 3), span(6, 12), span(8, 12)]}
     made = convert(tmp_path, {"text": "fine"}, record)
     assert [p.split(": ")[1] for p in made.problems] == [
+        "DRUG at 0-3 does not fall on tokens",
         "DRUG at 8-12 overlaps another",
-        "DRUG within 0-5 does not fall on tokens",
     ]
     assert all("in.jsonl, line 2" in p for p in made.problems)
     doc = made.docs[1]
     assert [e.text for e in doc.ents] == ["helped"]
     assert [t.ent_iob for t in doc] == [0, 3]
+
+
+@pytest.mark.parametrize("key", ["entities", "label", "labels"])
+def test_convert_takes_lists_of_start_end_and_label(tmp_path, key):
+    listed = {"text": "Xanax helped", key: [[0, 5, "DRUG"]], "id": 3}
+    made = convert(tmp_path, {"text": "Xanax", "spans": [span(0, 5)]}, listed)
+    assert [e.text for doc in made.docs for e in doc.ents] == ["Xanax", "Xanax"]
+
+
+def test_convert_trims_white_space_from_spans_and_labels(tmp_path):
+    spans = [span(2, 9, label="DRUG "), span(9, 9)]
+    made = convert(tmp_path, {"text": "a  Xanax  b", "spans": spans})
+    assert [(e.text, e.label_) for e in made.docs[0].ents] == [("Xanax", "DRUG")]
+    assert [x.split(": ")[1] for x in made.problems] == ["DRUG at 9-9 is empty"]
 
 
 def test_convert_leaves_what_it_can_not_place_as_missing(tmp_path):
@@ -160,8 +174,8 @@ def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
         ("x.conll", "Ana B-PER\n|\n", "line 2 lacks a token or its tag"),
         (
             "x.jsonl",
-            '{"text": "Ana ran", "label": [[0, 3, "PER"]]}',
-            r"""no record has "spans", but \['label'\]: expected""",
+            '{"text": "Ana ran", "annotations": [{"result": []}]}',
+            r"""no record has "spans", but \['annotations'\]: expected""",
         ),
         (
             "x.conll",
@@ -179,7 +193,7 @@ def test_convert_lists_spans_that_are_not_on_tokens(tmp_path):
     text = '[["Ana-Bob met", {"entities": [[0, 2, "PER"]]}]]'
     converted = written(tmp_path, "x.json", text)
     (problem,) = converted.problems
-    assert "x.json, record 1: PER within 0-" in problem and not converted.labels
+    assert "x.json, record 1: PER at 0-2 does not" in problem and not converted.labels
 
 
 def test_convert_columns_takes_a_line_of_tabs_for_a_blank_one(tmp_path):

@@ -9,8 +9,14 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.cli.check import _advise_on_rate, _advise_on_weights
-from spacy_rehearse.diagnose import FEWEST_TEXTS, advise, check_pool, diagnose
+from spacy_rehearse.cli.check import _advise_on_weights
+from spacy_rehearse.diagnose import (
+    FEWEST_TEXTS,
+    advise,
+    advise_on_rate,
+    check_pool,
+    diagnose,
+)
 from spacy_rehearse.recipe import memory_settings
 from spacy_rehearse.teacher import load_teacher
 
@@ -41,10 +47,10 @@ def test_diagnosis_shows_what_the_teacher_calls_the_new_concept(teacher):
 def test_diagnosis_tells_of_texts_that_contradict_each_other(teacher):
     gold = [named((35, 43, "GADGET")), named(), named(text="nothing"), named()]
     found = diagnose(teacher, gold=gold, dev=[], pool=[])
-    assert found.n_contradicted == 1
+    assert found.contradicted == [[1, 2]]
     assert "1 gold texts occur more than once" in " ".join(advise(found))
     found = diagnose(teacher, gold=[gold[0], gold[0]], dev=[], pool=[])
-    assert found.n_contradicted == 0
+    assert not found.contradicted
 
 
 def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
@@ -54,10 +60,10 @@ def test_diagnosis_counts_old_labels_in_the_pool_and_leaks(teacher):
     assert found.coverage["PERSON"] > 20 > found.coverage["ORG"]
     few = advise(found._replace(n_texts=60))
     assert any("The pool has 60 texts: a few thousand" in line for line in few)
-    assert not any("Hardly" in line for line in few)
+    assert not any("less than" in line for line in few)
     assert found.n_leaked == 3
     advice = " ".join(advise(found))
-    assert "Hardly in the 120 pool texts: ORG" in advice
+    assert "In the 120 pool texts less than 20 times: ORG" in advice
     assert "3 pool texts are nearly the same as texts of dev" in advice
     sample = found._replace(coverage=Counter(ORG=2), n_texts=3000)
     assert not any("Hardly" in line for line in advise(sample))  # 100 of all
@@ -79,7 +85,7 @@ def test_diagnosis_tells_of_gold_with_few_mentions(teacher):
 def test_diagnosis_tells_of_odd_labels_of_dev(teacher):
     gold, dev = [named((35, 43, "GADGET"))], [named((35, 43, "Person"))]
     advice = advise(diagnose(teacher, gold=gold, dev=dev, pool=[]))
-    assert "dev never marks GADGET: what is found of it there counts as wrong" in advice
+    assert any(x.startswith("dev never marks GADGET: what is") for x in advice)
     assert any(x.startswith("dev marks Person, which neither") for x in advice)
     assert "Person is another label than the teacher's PERSON" in advice
 
@@ -174,18 +180,22 @@ def test_check_reads_the_config(base, corpus, workdir):
     assert failed.exit_code == 1 and "the pool is too small: it has 1" in failed.output
 
 
+HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not permitted"
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [
         ({"components__rehearsal__ratio": -1}, "ratio is -1"),
         ({"components__rehearsal__ratoi": 1}, "ratoi"),
+        ({"initialize__components__rehearsal__held_out": 0.1}, HELD_OUT),
         ({"paths__base": "nowhere"}, "--paths.base"),
         ({"initialize__components__rehearsal__heldout": 1.5}, "heldout is 1.5"),
         ({"initialize__components__rehearsal__labels": ["GADGIT"]}, "never occur"),
         ({"nlp__pipeline": ["ner"]}, "put 'rehearsal' first"),
         ({"nlp__pipeline": ["ner", "rehearsal"]}, "must stand first"),
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
-        ({"training__max_steps": "abc"}, "max_steps"),
+        ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
         (
             {"initialize__components__rehearsal__memory": memory_settings("c.cfg")},
@@ -199,6 +209,17 @@ def test_check_finds_what_would_stop_the_training(
     quick_config(base, corpus, "c.cfg", **changes)
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
     assert done.exit_code == 1 and words in " ".join(done.output.split())
+
+
+def test_check_names_a_base_without_the_recogniser(base, corpus, workdir):
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk("none")
+    quick_config(base, corpus, "c.cfg", paths__base="none")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    told = " ".join(done.output.split())
+    assert done.exit_code == 1 and "pipeline component 'ner' from source" in told
+    assert "set --paths.base" in told
 
 
 @pytest.mark.parametrize("command", ["check", "compare"])
@@ -260,7 +281,7 @@ def test_check_knows_that_a_column_is_the_default(base, corpus, workdir):
 def test_check_tells_that_the_rate_ends_elsewhere():
     def advice(max_steps, learn_rate):
         optimizer = {"learn_rate": learn_rate}
-        return _advise_on_rate({"max_steps": max_steps, "optimizer": optimizer})
+        return advise_on_rate({"max_steps": max_steps, "optimizer": optimizer})
 
     assert not advice(200, {"total_steps": 200}) and not advice(200, 0.001)
     assert not advice(0, {"total_steps": 200})  # until patience ends it

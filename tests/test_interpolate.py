@@ -177,6 +177,22 @@ def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
     assert "<polyline" in page.read_text()
 
 
+def test_interpolate_sweep_keeps_the_base_where_nothing_is_learnt(
+    base, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("spacy_rehearse.cli.interpolate.STEPS", 2)
+    student = spacy.load(base)
+    student.get_pipe("ner").add_label("GADGET")
+    student.to_disk(tmp_path / "student")
+    docs = make_docs(spacy.blank("xx"), 9, ("PERSON", "ORG", "GADGET"), seed=6)
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    args = ["rehearse", "interpolate", str(base), str(tmp_path / "student")]
+    args += [str(tmp_path / "x"), "--sweep", str(tmp_path / "dev.spacy")]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0 and "Nothing was learnt at any point" in done.output
+    assert spacy.load(tmp_path / "x").meta["interpolated"]["alpha"] == 0
+
+
 def test_interpolate_sweep_needs_something_to_see_what_is_kept_by(pair, tmp_path):
     docs = make_docs(spacy.blank("xx"), 9, ("GADGET",), seed=6)
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")

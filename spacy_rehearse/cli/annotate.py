@@ -40,7 +40,7 @@ def annotate_cli(
     cache: Path = Opt(
         Path(".rehearsal_cache"),
         "--cache",
-        help="Silver cache: what is in it is not done again",
+        help="Silver cache: 500 texts that are in it, in this order, are not done again",
     ),
     n_process: int = Opt(1, "--n-process", "-n", help="Number of processes"),
     batch_size: int = Opt(

@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from contextlib import contextmanager
+from inspect import signature
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import typer
 from click import NoSuchOption
@@ -19,12 +21,12 @@ from spacy.util import (
     registry,
     resolve_dot_names,
 )
-from thinc.api import Config
+from thinc.api import Config, ConfigValidationError
 from wasabi import msg
 
 from .. import checks
 from ..column import DEFAULT_COLUMN, check_columns, check_copy
-from ..diagnose import Diagnosis, advise, check_pool, diagnose
+from ..diagnose import Diagnosis, advise, advise_on_rate, check_pool, diagnose
 from ..gold import check_dev, read_docs, resolve_labels
 from ..labelling import count_texts
 from ..listeners import check_listeners
@@ -38,6 +40,7 @@ from ._fail import fail_on, require
 from ._texts import show_progress
 
 MOST_LISTED = 20
+GIVEN = ("get_examples", "nlp")  # by spaCy, not by the config
 
 
 @rehearse_cli.command(
@@ -92,7 +95,7 @@ def check_cli(
     grows = given.get("column", DEFAULT_COLUMN) is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
     advice += _advise_on_weights(config["training"]["score_weights"])
-    advice += _advise_on_rate(config["training"])
+    advice += advise_on_rate(config["training"])
     if as_json:
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
@@ -115,18 +118,6 @@ def _advise_on_weights(weights: Mapping[str, Optional[float]]) -> List[str]:
         f"The checkpoint is chosen by {', '.join(chosen_by)}: set rehearsal_score = 1.0 "
         "in [training.score_weights], and others to 0.0, as init-config does. ents_f "
         "would choose the one that forgot most"
-    ]
-
-
-def _advise_on_rate(training: Mapping[str, Any]) -> List[str]:
-    rate = training["optimizer"].get("learn_rate")
-    last = rate.get("total_steps") if isinstance(rate, dict) else None
-    steps = training["max_steps"]
-    if not last or not steps or last == steps:
-        return []
-    return [
-        f"The training has {steps} updates (max_steps), but the rate reaches 0 after "
-        f"{last}: set training.optimizer.learn_rate.total_steps to {steps}, too"
     ]
 
 
@@ -168,25 +159,29 @@ def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
     [initialize.components.rehearsal], resolved.
     """
     check_has_rehearsal(config)
-    registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    with _naming("[training]"):
+        registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if "rehearsal" not in config["nlp"]["pipeline"]:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
         )
     try:
         nlp = load_model_from_config(config)
-    except OSError as e:
+    except (OSError, KeyError) as e:
         raise ValueError(
-            f"{e} It is the `source` of a component: set --paths.base to an installed "
-            "package or to the folder of a saved pipeline"
+            f"{e.args[0]} It is the `source` of a component: set --paths.base to an "
+            "installed package or to the folder of a saved pipeline"
         ) from e
     rehearsal: Any = nlp.get_pipe("rehearsal")
-    settings = validate_init_settings(
-        rehearsal.initialize,
-        registry.resolve(config["initialize"])["components"]["rehearsal"],
-        section="components",
-        name="rehearsal",
-    )
+    known = [x for x in signature(rehearsal.initialize).parameters if x not in GIVEN]
+    known_settings = f"Settings there: {', '.join(known)}"
+    with _naming("[initialize.components.rehearsal]", known_settings):
+        settings = validate_init_settings(
+            rehearsal.initialize,
+            registry.resolve(config["initialize"])["components"]["rehearsal"],
+            section="components",
+            name="rehearsal",
+        )
     checks.check_settings(
         rehearsal.ratio,
         rehearsal.soft,
@@ -202,6 +197,17 @@ def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
     checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
     checks.check_enabled(nlp, rehearsal.component)
     return nlp, settings
+
+
+@contextmanager
+def _naming(section: str, more: str = "") -> Iterator[None]:
+    """Say in which section settings are wrong."""
+    try:
+        yield
+    except ConfigValidationError as e:
+        wrong = [f"{' -> '.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors]
+        told = ". ".join([f"{section} {'; '.join(wrong)}", *filter(None, [more])])
+        raise ValueError(told) from e
 
 
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
@@ -271,7 +277,7 @@ def _as_json(found: Diagnosis) -> Dict[str, Any]:
         "gold_texts": found.n_gold,
         "gold_labels": dict(found.gold_labels),
         "gold_texts_with_new_entities": found.n_marked,
-        "gold_texts_marked_twice_otherwise": found.n_contradicted,
+        "gold_texts_marked_twice_otherwise": len(found.contradicted),
         "gold_texts_with_teacher_entities": found.n_seen,
         "new_entities_hidden": found.hidden,
         "called": [

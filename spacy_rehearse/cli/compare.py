@@ -139,7 +139,10 @@ def compare_cli(
         rows = as_table(results, MEASURES)
         msg.table(rows[1:], header=rows[0], divider=True)
         msg.text(f"Not beaten in both respects: {', '.join(front(results))}")
+        if test is None:
+            msg.text("Scored on the dev set, which chose the checkpoints, too (--test)")
         msg.good(f"Saved {output / 'results.html'}, results.md and results.json")
+        msg.text(f"The pipelines are in {output / 'runs'}: METHOD-SEED")
     if failed:
         if not as_json:
             msg.fail(f"Runs that failed: {', '.join(failed)}")

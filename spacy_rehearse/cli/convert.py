@@ -1,5 +1,6 @@
 """`python -m spacy rehearse convert`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -10,7 +11,7 @@ from wasabi import msg
 
 from ..cache import write_whole
 from ..convert import convert, split_off
-from ..diagnose import count_contradicted
+from ..diagnose import find_contradicted, tell_contradicted
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
@@ -96,7 +97,10 @@ def convert_cli(
     for problem in converted.problems[:MOST_LISTED]:
         msg.warn(problem)
     if converted.problems:
-        msg.warn(f"{len(converted.problems)} spans left as missing annotation")
+        msg.warn(
+            f"{len(converted.problems)} spans are not taken over: what no other span "
+            "covers of them is left as missing annotation"
+        )
     if converted.n_skipped:
         msg.info(f"Left out {converted.n_skipped} rejected or ignored records")
     if n_long := sum(len(doc) > LONG for doc in converted.docs):
@@ -104,11 +108,15 @@ def convert_cli(
             f"{n_long} texts have more than {LONG} tokens: is each a text of its own? In "
             "columns, a blank line separates them"
         )
-    if n_twice := count_contradicted(converted.docs):
-        msg.warn(
-            f"{n_twice} texts occur more than once, marked otherwise: what is marked in "
-            "one is O in the other. Make one of them"
+    texts = Counter(doc.text for doc in converted.docs)
+    if n_again := len(converted.docs) - len(texts):
+        msg.info(
+            f"{n_again} texts are there already: they count as often as they occur"
         )
+    if n_empty := sum(n for text, n in texts.items() if not text.strip()):
+        msg.warn(f"{n_empty} texts are empty")
+    if contradicted := find_contradicted(converted.docs):
+        msg.warn(tell_contradicted(contradicted, "texts"))
     if not converted.n_entities:
         msg.warn("No text has an entity: is this the annotated file?")
     msg.good(

@@ -11,6 +11,7 @@ from wasabi import msg
 
 from .. import init_config, recipe
 from ..cache import write_whole
+from ..column import copy_fits
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
 from ..gold import resolve_labels
@@ -193,7 +194,7 @@ def _explain(
     gold = gold.only(resolve_labels(labels, gold.labels, recogniser.labels))
     for title, rows in (
         ("Base", describe_base(nlp, component, METHODS[method].rehearses)),
-        ("Settings", explain(config, gold)),
+        ("Settings", explain(config, gold, copies=copy_fits(nlp, component))),
     ):
         msg.divider(title)
         for what, value, why in rows:

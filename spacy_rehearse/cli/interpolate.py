@@ -104,7 +104,13 @@ def interpolate_cli(
     with fail_on(ValueError, OSError):
         if sweep is not None:
             points = _sweep(base, student, component, sweep, pool or [], limit)
-            alpha = max(points, key=lambda x: (harmonic_mean(*x[1:]), x.alpha)).alpha
+            # Of those that are level, the one that is nearest to the base.
+            best = max(points, key=lambda x: harmonic_mean(x.learnt, x.kept))
+            alpha = best.alpha
+            if not best.learnt:
+                msg.warn(
+                    f"Nothing was learnt at any point, by {sweep}", show=not as_json
+                )
             _tell(points, alpha, as_json, html)
         assert alpha is not None
         before = load_pipeline(base, "base", "BASE")
