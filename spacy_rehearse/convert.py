@@ -91,7 +91,15 @@ def _convert(
     keys: Set[str] = set()
     for where, record in list(records):
         keys.update(record)
-        record["spans"] = spans_of(record)
+        try:
+            record["text"].encode("utf8")
+            record["spans"] = spans_of(record)
+        except UnicodeEncodeError as e:
+            raise ValueError(
+                f"{path}, {where}: half of a character in the text ({e})"
+            ) from e
+        except ValueError as e:
+            raise ValueError(f"{path}, {where}: {e}") from e
         if record.get("answer", "accept") != "accept":
             n_skipped += 1
             continue
@@ -122,14 +130,19 @@ def _convert(
 def spans_of(record: Dict[str, Any]) -> Any:
     """RETURNS (Any): The spans of a record: Prodigy's, or lists of start, end and label
     under one of the keys that other tools have for them.
+    RAISES (ValueError): If something else is listed there.
     """
-    if record.get("spans") is not None:
+    if record.get("spans"):
         return record["spans"]
     for key in ("entities", "label", "labels"):
         listed = record.get(key)
-        if isinstance(listed, list) and all(_is_triple(x) for x in listed):
+        if isinstance(listed, list) and any(
+            isinstance(x, (list, dict)) for x in listed
+        ):
+            if not all(map(_is_triple, listed)):
+                raise ValueError(f"{key!r} must be a list of [start, end, label]")
             return [{"start": s, "end": e, "label": x} for s, e, x in listed]
-    return []
+    return record.get("spans") or []
 
 
 def _is_triple(span: Any) -> bool:
@@ -192,10 +205,6 @@ def _read_record(line: bytes, where: str) -> Dict[str, Any]:
         raise ValueError(f"{where}: not a JSON record ({e})") from e
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise ValueError(f'{where}: no "text" in the record')
-    try:
-        record["text"].encode("utf8")
-    except UnicodeEncodeError as e:
-        raise ValueError(f"{where}: half of a character in the text ({e})") from e
     if record.get("_is_binary"):
         raise ValueError(
             f"{where}: a yes or no to one span (_is_binary) tells nothing of the rest "
@@ -214,7 +223,8 @@ def _make_doc(
 ) -> Tuple[Doc, List[str]]:
     """Make a doc, with its problems. `marked` gets all labels of the record."""
     try:
-        spans = sorted({_read_span(span) for span in record.get("spans") or []})
+        text = record["text"]
+        spans = sorted({_read_span(span, text) for span in record["spans"]})
     except (KeyError, TypeError, ValueError) as e:
         raise ValueError(
             f'{where}: "spans" must be a list of records with start, end and label '
@@ -227,12 +237,11 @@ def _make_doc(
     unclear: List[Span] = []
     problems: List[str] = []
     for start, end, label in spans:
-        trimmed = (*_trim(doc.text, start, end), label)
-        if why := _why_not(doc, trimmed, kept):
+        if why := _why_not(doc, (start, end, label), kept):
             problems.append(f"{where}: {label} at {start}-{end} {why}")
             unclear += _within(doc, start, end)
         else:
-            kept.append(trimmed)
+            kept.append((start, end, label))
     placed, _ = place_entities(doc, kept)
     doc.set_ents([], default="outside")
     set_entities(doc, placed, tokens_of(unclear))
@@ -260,11 +269,11 @@ def _why_not(doc: Doc, span: Entity, kept: Sequence[Entity]) -> str:
     return "" if doc.char_span(start, end) else "does not fall on tokens"
 
 
-def _read_span(span: Dict[str, Any]) -> Tuple[int, int, str]:
+def _read_span(span: Dict[str, Any], text: str) -> Entity:
     label = span["label"]
     if not isinstance(label, str) or not label.strip():
         raise ValueError(f"the label is {label!r}")
-    return int(span["start"]), int(span["end"]), label.strip()
+    return (*_trim(text, int(span["start"]), int(span["end"])), label.strip())
 
 
 def _within(doc: Doc, start: int, end: int) -> List[Span]:

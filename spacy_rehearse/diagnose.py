@@ -20,8 +20,15 @@ from . import scorer
 from .forgetting import as_examples
 from .gold import resolve_labels, share_hidden
 from .near_duplicates import NearDuplicateIndex
-from .recipe import HIDDEN, SILENT, SPARSE
-from .teacher import Entity, ProgressT, Teacher, no_progress, predict_entities
+from .recipe import HIDDEN, SILENT, SPARSE, rate_schedule
+from .teacher import (
+    Entity,
+    ProgressT,
+    Teacher,
+    no_progress,
+    overlaps,
+    predict_entities,
+)
 
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
@@ -264,7 +271,7 @@ def advise_on_rate(training: Mapping[str, Any]) -> List[str]:
     training (Mapping[str, Any]): The [training] section, interpolated.
     RETURNS (List[str]): The advice, if any.
     """
-    rate = training["optimizer"].get("learn_rate")
+    rate = rate_schedule(training["optimizer"])
     last = rate.get("total_steps") if isinstance(rate, dict) else None
     steps = training["max_steps"]
     if not last or not steps or last == steps:
@@ -326,9 +333,9 @@ def _meetings(gold: Sequence[Doc], said: Sequence[Sequence[Entity]]):
     """
     for doc, entities in zip(gold, said, strict=True):
         for ent in doc.ents:
-            for start, end, label in entities:
-                if start < ent.end_char and ent.start_char < end:
-                    yield ent.text, ent.label_, label
+            own = (ent.start_char, ent.end_char, ent.label_)
+            for label in sorted({e[2] for e in entities if overlaps(e, [own])}):
+                yield ent.text, ent.label_, label
 
 
 def _only(counts: Counter, labels: Sequence[str]) -> Counter:

@@ -9,7 +9,7 @@ from spacy.training import Example
 from . import scorer
 from .completion import place_entities, set_entities
 from .session import Session
-from .teacher import Entity, predict_entities, required_pipes
+from .teacher import Entity, predict_entities, required_pipes, sets_entities
 
 
 class LabelScore(NamedTuple):
@@ -101,9 +101,9 @@ def others_set_entities(nlp: Language, pipes: Collection[str]) -> bool:
     """RETURNS (bool): Whether a pipe other than these sets entities, or might."""
     others = [name for name in nlp.pipe_names if name not in pipes]
     return any(
-        "doc.ents" in assigned
-        if (assigned := nlp.get_pipe_meta(name).assigns)
-        else not getattr(nlp.get_pipe(name), "is_trainable", False)
+        sets_entities(nlp, name)
+        or not nlp.get_pipe_meta(name).assigns
+        and not getattr(nlp.get_pipe(name), "is_trainable", False)
         for name in others
     )
 

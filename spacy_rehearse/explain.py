@@ -15,6 +15,7 @@ from .recipe import (
     MORE_STEPS,
     SMALL_GOLD,
     GoldSize,
+    rate_schedule,
     should_copy,
 )
 
@@ -166,8 +167,8 @@ def _for_new_names(rename: Any) -> str:
 
 
 def _rate(optimizer: Mapping[str, Any]) -> str:
-    """The highest learning rate, of an optimizer or of the one that it wraps."""
-    rate = optimizer.get("learn_rate", optimizer.get("optimizer", {}).get("learn_rate"))
+    """The highest learning rate."""
+    rate = rate_schedule(optimizer)
     return str(rate["initial_rate"] if isinstance(rate, dict) else rate)
 
 

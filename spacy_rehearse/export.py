@@ -46,7 +46,9 @@ def without_rehearsal(
     plain._pipe_meta = {n: m for n, m in nlp._pipe_meta.items() if n != name}
     plain._pipe_configs = {n: c for n, c in nlp._pipe_configs.items() if n != name}
     plain._disabled = nlp._disabled - {name}
-    plain._config = plain_config(nlp.config, session.teacher.nlp.config)
+    plain._config = plain_config(
+        nlp.config, session.teacher.nlp.config, session.teacher.component
+    )
     plain._meta = _plain_meta(nlp, plain, session, scores)
     plain._meta["spacy_rehearse"]["gold"] = dict(counts)
     if session.experts:
@@ -65,17 +67,18 @@ def _rounded(values: Dict[str, Optional[float]]) -> Dict[str, Optional[float]]:
     return {x: None if y is None else round(y, 3) for x, y in values.items()}
 
 
-def plain_config(config: Config, base: Config) -> Config:
+def plain_config(config: Config, base: Config, component: str) -> Config:
     """Take all that belongs to this plugin, the teacher or the pool out of a config.
 
     config (Config): The config of the training.
     base (Config): The teacher's own config. Its [initialize] comes back, and its part
         of [training] that says which pipes learn and what counts.
+    component (str): The pipe that learnt: it is no longer initialized as it was.
     RETURNS (Config): A config that spaCy alone can train with.
     """
     plain, base = copy.deepcopy(config), base.interpolate()
     plain["initialize"] = base["initialize"]
-    plain["initialize"]["components"] = {}
+    plain["initialize"]["components"].pop(component, None)
     for key in ("frozen_components", "annotating_components", "score_weights"):
         plain["training"][key] = base["training"][key]
     for section in ("training", "corpora", "nlp"):

@@ -18,6 +18,7 @@ from .teacher import (
     overlaps,
     predict_entities,
     required_pipes,
+    sets_entities,
 )
 
 N_SAMPLES = 1000  # of the bootstrap
@@ -187,7 +188,9 @@ def compare_pipelines(
 def _predict(
     nlp: Language, component: str, texts: Iterable[str]
 ) -> List[Tuple[Entity, ...]]:
-    pipes = required_pipes(nlp, component, nlp.pipe_names)
+    # Entities that are set before bind the recogniser: of these, it alone counts.
+    others = [name for name in nlp.pipe_names if not sets_entities(nlp, name)]
+    pipes = required_pipes(nlp, component, others)
     disabled = [name for name in pipes if name in nlp.disabled]
     for name in disabled:
         nlp.enable_pipe(name)
@@ -204,7 +207,8 @@ def as_examples(
     """Put predictions beside gold.
 
     nlp (Language): A pipeline with the tokenizer of what predicted: an entity that does
-        not fall on the gold's tokens is an error, not nothing.
+        not fall on the gold's tokens is widened to them, as by spaCy's scorer, and not
+        nothing.
     gold (Sequence[Doc]): The annotated texts.
     predicted (Sequence[Sequence[Entity]]): The entities that were found in each.
     RETURNS (List[Example]): The examples, as a scorer takes them.

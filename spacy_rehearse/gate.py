@@ -102,7 +102,9 @@ def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]
             f"no old label can be judged: none has {FEWEST} entities in the annotated "
             "texts"
         )
-    return failures, [f"{x.label} ({x.support})" for x in rare]
+    told = [f"{x.label} ({x.support})" for x in rare]
+    unmarked = {*report.old} - {x.label for x in old}
+    return failures, [*told, *(f"{label} (0)" for label in sorted(unmarked))]
 
 
 def _has_fallen(scores: LabelScores, most: float) -> bool:

@@ -21,7 +21,10 @@ def read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
         its spans, as Prodigy has them.
     RAISES (ValueError): If it holds anything else, naming the line.
     """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as e:
+        raise ValueError(f"{path}: not UTF-8 ({e})") from e
     # spaCy takes a line of nothing but tabs for a token, and joins two texts, and the
     # start of a document for a text if its tag is not where CoNLL 2003 has it.
     lines = [
@@ -56,7 +59,15 @@ def _check_tags(path: Path, lines: Sequence[str], whole: bool) -> None:
     """Raise a ValueError at a tag that is no IOB or BILUO: spaCy's converters would cut
     a label out of whatever it is. `whole` if each line is a sentence of word|TAG.
     """
+    n_before = 0
     for number, line in enumerate(lines, 1):
+        n_columns = len(line.split())
+        if not whole and 1 < n_columns != n_before > 1:
+            raise ValueError(
+                f"{path}, line {number}: {n_columns} columns, and {n_before} before: "
+                "spaCy would take another column for the tags"
+            )
+        n_before = n_columns
         for tag in _tags_of(line, whole):
             if not TAG.fullmatch(tag):
                 raise ValueError(

@@ -9,7 +9,7 @@ def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
     """Find the layers that are called so, by their own name or by a reference to them.
 
     name (str): The name.
-    models (Sequence[Model]): Where to look.
+    models (Sequence[Model]): Where to look: a recogniser, and what it listens to.
     who (str): Who asks, for the message.
     RETURNS (List[Model]): The layers, at least one.
     RAISES (ValueError): If there is none.
@@ -24,7 +24,16 @@ def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
     if name not in layers:
         simple = sorted(x for x in layers if x.replace("_", "").isalnum())
         raise ValueError(f"{who}: no layer is called {name!r}: there are {simple}")
-    return layers[name]
+    found = layers[name]
+    if any(hasattr(node, "upstream_name") for x in found for node in x.walk()):
+        # It listens to shared embeddings, which are layers of another model.
+        found = [*found, *(x for x in models if not _holds(x, found))]
+    return found
+
+
+def _holds(model: Model, layers: Sequence[Model]) -> bool:
+    ids = {layer.id for layer in layers}
+    return any(node.id in ids for node in model.walk())
 
 
 def output_layer(parser: Model) -> Model:

@@ -11,6 +11,7 @@ from thinc.api import Config
 
 from .gold import corpus_path
 from .init_config import make_config
+from .recipe import rate_schedule
 
 REHEARSAL = "rehearsal"
 
@@ -177,10 +178,11 @@ def method_config(config: Config, method: str) -> Config:
         raise ValueError(f"no method {method!r}: there are {', '.join(METHODS)}")
     told = config.interpolate()
     check_has_rehearsal(told)
-    n_updates = told["training"]["max_steps"] or 20_000
+    n_updates = told["training"]["max_steps"]  # 0 for no end
     if method == REHEARSAL:
         own = copy.deepcopy(config)
-        _end_rate(own, n_updates)
+        if n_updates:
+            _end_rate(own, n_updates)
         return own
     how, given = METHODS[method], _initialize(told)
     made = make_config(
@@ -199,7 +201,7 @@ def method_config(config: Config, method: str) -> Config:
     made["training"].update(
         {k: v for k, v in own["training"].items() if k not in OF_METHOD}
     )
-    _end_rate(made, n_updates)
+    _end_rate(made, n_updates or 20_000)
     if how.rehearses:
         for key in ("teacher", "pool", "heldout", "cache", "expert", "memory"):
             if key in given:
@@ -213,7 +215,7 @@ def method_config(config: Config, method: str) -> Config:
 
 def _end_rate(config: Config, n_updates: int) -> None:
     """Let the learning rate end with the training, for all methods alike."""
-    rate = config["training"]["optimizer"].get("learn_rate")
+    rate = rate_schedule(config["training"]["optimizer"])
     if isinstance(rate, dict) and "total_steps" in rate:
         rate["total_steps"] = n_updates
 

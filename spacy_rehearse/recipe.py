@@ -221,6 +221,13 @@ def batcher() -> Dict[str, Any]:
     }
 
 
+def rate_schedule(optimizer: Mapping[str, Any]) -> Any:
+    """RETURNS (Any): The learn_rate of an optimizer's block, or of the one that it
+    wraps.
+    """
+    return optimizer.get("learn_rate", optimizer.get("optimizer", {}).get("learn_rate"))
+
+
 def optimizer(max_steps: int, learn_rate: float) -> Dict[str, Any]:
     """Make the [training.optimizer] block.
 

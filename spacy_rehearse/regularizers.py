@@ -151,12 +151,12 @@ def create_freeze_v1(
         training = starts[0].model.id
         if training not in known:
             movable: Dict[Any, Any] = {}
-            for start in starts:
-                movable.update(_old_rows(start) if rows else {})
             models = [start.model for start in starts]
             for name in parts or []:
                 for layer in layers_called(name, models, "spacy-rehearse.Freeze.v1"):
                     movable.update(all_of(layer))
+            for start in starts:  # last: a part may be the output layer
+                movable.update(_old_rows(start) if rows else {})
             known[training] = movable
         return known[training]
 

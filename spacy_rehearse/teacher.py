@@ -129,8 +129,17 @@ def check_recogniser(nlp: Language, component: str, whose: str) -> None:
 
 
 def _is_recogniser(nlp: Language, name: str) -> bool:
-    sets_entities = "doc.ents" in nlp.get_pipe_meta(name).assigns
-    return sets_entities and getattr(nlp.get_pipe(name), "is_trainable", False)
+    is_trainable = getattr(nlp.get_pipe(name), "is_trainable", False)
+    return sets_entities(nlp, name) and is_trainable
+
+
+def sets_entities(nlp: Language, name: str) -> bool:
+    """RETURNS (bool): Whether a pipe sets doc.ents, as far as it tells. A span_ruler
+    does if it is asked to, and tells of doc.spans alone.
+    """
+    pipe = nlp.get_pipe(name)
+    assigned = nlp.get_pipe_meta(name).assigns
+    return "doc.ents" in assigned or getattr(pipe, "annotate_ents", False)
 
 
 def required_pipes(
@@ -163,7 +172,7 @@ def annotators_of(nlp: Language, component: str) -> List[str]:
     return [
         name
         for name in required_pipes(nlp, component, told)[:-1]
-        if name not in listened and "doc.ents" not in nlp.get_pipe_meta(name).assigns
+        if name not in listened and not sets_entities(nlp, name)
     ]
 
 

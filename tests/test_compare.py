@@ -19,6 +19,7 @@ from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.compare import do_run, finished, front, hold_out, plan_runs
 from spacy_rehearse.memory import Exemplar, Memory, save_memory
 from spacy_rehearse.methods import METHODS, method_config
+from spacy_rehearse.recipe import rate_schedule
 from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
 
 from .util import hear_ctrl_c, quick_config
@@ -63,6 +64,31 @@ def test_methods_are_changes_to_the_users_config(config):
     assert parts["self-training"]["ratio"] == 0 and parts["textbook"]["ratio"] == 1
     assert set(parts["ewc"]["regularizers"]) == {"ewc"}
     assert not parts["distillation"]["regularizers"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_methods_end_the_rate_with_the_training(config, wrapped):
+    training = config["training"]
+    training["optimizer"]["learn_rate"] = {
+        "@schedules": "warmup_linear.v1",
+        "warmup_steps": 5,
+        "total_steps": 1000,
+        "initial_rate": 0.003,
+    }
+    if wrapped:
+        training["optimizer"] = {
+            "@optimizers": "spacy-rehearse.Discriminative.v1",
+            "optimizer": training["optimizer"],
+            "multipliers": {"tok2vec": 0.1},
+        }
+
+    def ends(method):
+        made = method_config(config, method)
+        return rate_schedule(made["training"]["optimizer"])["total_steps"]
+
+    assert ends("rehearsal") == ends("naive") == training["max_steps"] == 60
+    training["max_steps"] = 0  # max_epochs ends it: the user knows when
+    assert ends("rehearsal") == 1000
 
 
 def test_methods_that_do_not_exist_are_named(config):

@@ -318,16 +318,17 @@ def test_component_old_labels_are_scored_where_dev_has_them(base, corpus):
     assert scores["rehearsal_retention"] < 0.2
 
 
-@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("kind", ["entity_ruler", "span_ruler", "unnamed"])
 def test_component_scores_the_recogniser_alone_where_another_pipe_sets_entities(
-    base, corpus, is_named
+    base, corpus, kind
 ):
     nlp, _ = initialized(base, corpus)
-    if is_named:  # by its factory, as a pipe that assigns doc.ents
-        ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
-        ruler.add_patterns([{"label": "GADGET", "pattern": [{"IS_ALPHA": True}]}])
-    else:
+    if kind == "unnamed":  # nothing tells that it sets entities
         nlp.add_pipe("test_no_entities")
+    else:
+        either = {"overwrite_ents": True}, {"annotate_ents": True, "overwrite": True}
+        ruler = nlp.add_pipe(kind, config=either[kind == "span_ruler"])
+        ruler.add_patterns([{"label": "GADGET", "pattern": [{"IS_ALPHA": True}]}])
     docs = make_docs(nlp, 20, ("PERSON", "ORG", "GADGET"), seed=3)
     scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     assert scores["ents_f"] < 0.9

@@ -58,6 +58,19 @@ def test_convert_takes_lists_of_start_end_and_label(tmp_path, key):
     assert [e.text for doc in made.docs for e in doc.ents] == ["Xanax", "Xanax"]
 
 
+def test_convert_takes_no_other_list_for_one_without_entities(tmp_path):
+    listed = {"text": "Xanax helped", "entities": [[0, 5, "DRUG"]]}
+    for other in ([0, 5, "DRUG", {}], {"start": 0}, [0.0, 5.0, "DRUG"]):
+        with pytest.raises(ValueError, match="line 2: 'entities' must be a list of"):
+            convert(tmp_path, listed, {**listed, "entities": [other]})
+
+
+def test_convert_takes_what_is_the_same_when_trimmed_once(tmp_path):
+    spans = [span(1, 8), span(2, 7)]
+    made = convert(tmp_path, {"text": "a Xanax b", "spans": spans})
+    assert not made.problems and [e.text for e in made.docs[0].ents] == ["Xanax"]
+
+
 def test_convert_trims_white_space_from_spans_and_labels(tmp_path):
     spans = [span(2, 9, label="DRUG "), span(9, 9)]
     made = convert(tmp_path, {"text": "a  Xanax  b", "spans": spans})
@@ -172,6 +185,7 @@ def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
         ("x.conll", "Ana B-PER\nran -\n", "line 2: '-' is no IOB tag"),
         ("x.iob", "Ana|B-PER a|b|O\n", "line 1: some words have more parts"),
         ("x.conll", "Ana B-PER\n|\n", "line 2 lacks a token or its tag"),
+        ("x.conll", "EU NNP B-NP B-ORG\nat O\n", "line 2: 2 columns, and 4 before"),
         (
             "x.jsonl",
             '{"text": "Ana ran", "annotations": [{"result": []}]}',

@@ -44,6 +44,14 @@ def test_diagnosis_shows_what_the_teacher_calls_the_new_concept(teacher):
     assert "FIRM is marked 2 times: annotate more" in advise(found)
 
 
+def test_diagnosis_counts_an_entity_once_for_each_label_that_it_meets(teacher):
+    text, spans = make_texts(1, (), 4, kinds=("PERSON",))[0]
+    doc = spacy.blank("xx").make_doc(f"{text} {text}")
+    doc.set_ents([doc[:].char_span(0, len(doc.text), label="DEAL")], default="outside")
+    found = diagnose(teacher, gold=[doc], dev=[], pool=[])
+    assert found.called["DEAL", "PERSON"] == 1
+
+
 def test_diagnosis_tells_of_texts_that_contradict_each_other(teacher):
     gold = [named((35, 43, "GADGET")), named(), named(text="nothing"), named()]
     found = diagnose(teacher, gold=gold, dev=[], pool=[])

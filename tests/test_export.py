@@ -141,7 +141,9 @@ def test_export_config_is_whole_whatever_variables_it_is_made_of(
     own["training"]["frozen_components"] = "${vars.frozen}"
     made = load_config(quick_config(base, corpus, tmp_path / "v.cfg"))
     made["paths"].update(root=str(corpus), train="${paths.root}/train.spacy")
-    plain = plain_config(made, own)
+    own["initialize"]["components"] = {"ner": {"labels": ["X"]}, "tagger": {"a": 1}}
+    plain = plain_config(made, own, "ner")
+    assert plain["initialize"]["components"] == {"tagger": {"a": 1}}
     assert set(plain["paths"]) == {"root", "train", "dev", "base"}
     told = plain.interpolate()
     assert told["corpora"]["train"]["path"] == f"{corpus}/train.spacy"

@@ -132,6 +132,17 @@ def test_forgetting_runs_what_a_pipeline_disables_and_leaves_it_so():
     assert base.disabled == student.disabled == ["ner"]
 
 
+@pytest.mark.parametrize("factory", ["entity_ruler", "span_ruler"])
+def test_forgetting_is_of_the_recogniser_alone(factory):
+    base, student = says(PERSON=["Ana"]), says(PERSON=["Bob"])
+    config = {"annotate_ents": True} if factory == "span_ruler" else {}
+    for nlp in (base, student):
+        ruler = nlp.add_pipe(factory, name="before", before="ner", config=config)
+        ruler.add_patterns([{"label": "PERSON", "pattern": "Ana"}])
+    report = compare_pipelines(base, student, "ner", gold=gold(), texts=[])
+    assert report.after.tp == 2 and report.after.fn == 1  # both Bobs, and not Ana
+
+
 def test_forgetting_counts_errors_that_do_not_fall_on_golds_tokens():
     words = ["Acme", "sells", "Zoomer-X"]
     doc = Doc(spacy.blank("xx").vocab, words, ents=["B-ORG", "O", "O"])
@@ -232,6 +243,12 @@ def test_gate_names_what_fell(report):
     (failure,) = judge(many, least={}, most_drop=2.0).failures
     assert failure.startswith("PERSON fell by 50.0 points, 2 are allowed: F 100.0")
     assert not judge(many, least={}, most_drop=60.0).failures
+
+
+def test_gate_tells_of_old_labels_that_gold_never_marks(report):
+    known = report._replace(labels=[x for x in report.labels if x.label != "ORG"])
+    verdict = judge(known, least={}, most_drop=2.0)
+    assert verdict.unjudged == ["PERSON (3)", "ORG (0)"]
 
 
 def test_gate_allows_what_is_just_allowed(report):
@@ -338,6 +355,9 @@ def test_report_highlights_the_best_checkpoint(report):
     page = as_html(report, about=ABOUT, show_texts=False, steps=STEPS)
     assert re.search('<g class="strong"><title>100: ', page)
     assert page.count('<g class="strong">') == 1 and ">101<" not in page
+    level = [*STEPS, ("200", 50.0, 90.0, 0.7)]  # spaCy saves the last of these
+    page = as_html(report, about=ABOUT, show_texts=False, steps=level)
+    assert re.search('<g class="strong"><title>200: ', page)
 
 
 @pytest.mark.parametrize("steps", [[], STEPS])

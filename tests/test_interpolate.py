@@ -199,7 +199,8 @@ def test_interpolate_sweep_needs_something_to_see_what_is_kept_by(pair, tmp_path
     args = ["rehearse", "interpolate", *map(str, pair), str(tmp_path / "x")]
     done = CliRunner().invoke(app, [*args, "--sweep", str(tmp_path / "dev.spacy")])
     assert done.exit_code == 1 and "--pool" in done.output
-    for given in ([], ["--sweep", "x.spacy", "--alpha", "0.5"]):
+    inside = ["--sweep", str(tmp_path / "dev.spacy"), "--html", f"{tmp_path}/x/s.html"]
+    for given in ([], inside, ["--sweep", "x.spacy", "--alpha", "0.5"]):
         assert CliRunner().invoke(app, [*args, *given]).exit_code == 1
     assert not (tmp_path / "x").exists()
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from thinc.api import Adam, Linear
 
 from spacy_rehearse.freeze import all_of
+from spacy_rehearse.parameters import parameters
 from spacy_rehearse.regularizers import (
     EMBEDDING,
     Start,
@@ -14,6 +15,8 @@ from spacy_rehearse.regularizers import (
     pull_to_start,
     remember_start,
 )
+
+from .util import NER, train_base
 
 
 def linear(weights):
@@ -89,6 +92,28 @@ def test_regularizers_freeze_parts_by_name_and_old_rows(base):
     inside = {node.id for node in pipe.model.get_ref("tok2vec").walk()}
     assert any(key[0] not in inside for key in movable)
     assert not all(node in {key[0] for key in movable} for node in inside)
+
+
+def test_regularizers_freeze_shared_embeddings_with_what_listens_to_them(shared_base):
+    nlp = spacy.load(shared_base)
+    pipes = [nlp.get_pipe(name) for name in ("tok2vec", "ner")]
+    freeze = create_freeze_v1(parts=["tok2vec"])
+    movable = freeze([remember_start(pipe) for pipe in pipes], Adam(0.1))
+    assert all_of(pipes[0].model).items() <= movable.items()
+    assert not {x.key for x in parameters(pipes[1].model.get_ref("lower"))} & {*movable}
+
+
+def test_regularizers_freeze_leaves_new_rows_free_without_an_upper_layer(tmp_path):
+    config = NER.replace("use_upper = true", "use_upper = false")
+    path = train_base(config, tmp_path / "flat", n_updates=1)
+    pipe = spacy.load(path).get_pipe("ner")
+    start = remember_start(pipe)
+    n_old = pipe.moves.n_moves
+    pipe.add_label("GADGET")
+    freeze = create_freeze_v1(parts=["tok2vec", "lower"], rows="old")
+    movable = freeze([start], Adam(0.1))
+    free = movable[pipe.model.get_ref("lower").id, "b"]
+    assert free[n_old:].all() and not free[:n_old].any()
 
 
 def test_regularizers_freeze_names_the_layers_that_exist(base):

@@ -93,7 +93,8 @@ def compare_cli(
     if test is not None:
         require(test, "--test")
     require_free(output, True)
-    names = list(METHODS) if methods == "all" else string_to_list(methods)
+    given = METHODS if methods == "all" else string_to_list(methods)
+    names = list(dict.fromkeys(given))
     with fail_on(ValueError, OSError):
         config = load_config(config_path, overrides=overrides, interpolate=False)
         numbers = _read_seeds(seeds)
@@ -167,7 +168,7 @@ def _read_seeds(seeds: str) -> List[int]:
         raise ValueError(
             f"--seeds is {seeds!r}: expected whole numbers from 0 up, e.g. 0,1,2"
         )
-    return [int(number) for number in numbers]
+    return list(dict.fromkeys(map(int, numbers)))
 
 
 def _do_all(

@@ -134,7 +134,7 @@ def evaluate_cli(
         if markdown is not None:
             write_whole(markdown, as_text(report).encode("utf8"))
     if as_json_:
-        told = {**as_json(report), "failures": verdict.failures}
+        told = {**as_json(report), **verdict._asdict()}
         typer.echo(json.dumps(told, indent=2))
     else:
         _show(report)

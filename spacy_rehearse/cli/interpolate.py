@@ -100,6 +100,8 @@ def interpolate_cli(
         if path is not None:
             require(path, name)
     if html is not None:
+        if html.resolve().is_relative_to(output_dir.resolve()):
+            msg.fail(f"{html} is inside {output_dir}: write it elsewhere", exits=1)
         require_free(html, force)
     with fail_on(ValueError, OSError):
         if sweep is not None:

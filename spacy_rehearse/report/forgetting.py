@@ -67,7 +67,8 @@ def as_html(
             title="Retention and F of the new labels over the training",
             x_title="learnt: F of the new labels",
             y_title="kept: agreement with the base",
-            strong=[max(steps, key=lambda step: step[3])[0]],
+            # Of those that are level, spaCy saves the last.
+            strong=[max(reversed(steps), key=lambda step: step[3])[0]],
             joined=True,
         ),
     )
