@@ -199,9 +199,8 @@ def _show(report: Forgetting) -> None:
             titles, *rows = table
             aligns = ["l", *["r"] * (len(titles) - 1)]
             msg.table(rows, header=titles, divider=True, aligns=aligns)
-    msg.text(
-        f"{len(report.changed)} of {report.n_compared} texts changed, annotated and raw"
-    )
+    both = ", annotated and raw" if report.n_texts else ""
+    msg.text(f"{len(report.changed)} of {report.n_compared} texts changed{both}")
 
 
 def _warn(base: Language, student: Language, component: str, report: Forgetting):
