@@ -194,9 +194,10 @@ def _label(
     for known in remembered:  # people's word on this gold is better than the teacher's
         if known.text in gold:
             told = [e for e in known.entities if e[2] not in inputs.labels]
-            # Where they left something open, it is not.
-            left = [e for e in gold[known.text] if _is_in(e, known.missing)]
-            told += [e for e in left if not overlaps(e, told)]
+            # But what they left open, the teacher fills in.
+            gaps = [(*gap, "") for gap in known.missing]
+            own = [e for e in gold[known.text] if overlaps(e, gaps)]
+            told += [e for e in own if not overlaps(e, told)]
             gold[known.text] = tuple(sorted(told))
     remembered = [x for x in remembered if x.text not in gold]
     return Labelled(gold, shards, split, remembered)
@@ -230,10 +231,6 @@ def _try_out(
     rng = random.Random(inputs.seed)
     sample = islice(shuffled_forever(labelled.split.training, read, rng), N_ASKED)
     return try_out(experts, [x.text for x in sample], inputs.labels)
-
-
-def _is_in(entity: Entity, gaps: Sequence[Tuple[int, int]]) -> bool:
-    return any(start < entity[1] and entity[0] < end for start, end in gaps)
 
 
 def _remember(inputs: Inputs) -> List[SilverText]:
