@@ -50,7 +50,8 @@ class Converted(NamedTuple):
 def convert(
     path: Path, nlp: Language, labels: Optional[Sequence[str]] = None
 ) -> Converted:
-    """Convert a file of annotation, whatever its format: Prodigy's JSONL, spaCy's
+    """Convert a file of annotation, whatever its format: Prodigy's JSONL, or with
+    lists of start, end and label under "entities", "label" or "labels", spaCy's
     simple JSON of (text, {"entities": ...}), or columns of tokens and IOB tags, which
     spaCy's own converters read.
 

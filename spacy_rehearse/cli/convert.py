@@ -26,7 +26,7 @@ DEV_SHARE = 0.2
 def convert_cli(
     input_file: Path = Arg(
         ...,
-        help="Prodigy's .jsonl, a .json of (text, {entities}), or columns: .conll, .iob",
+        help="Prodigy's or doccano's .jsonl, a .json of (text, {entities}), or columns: .conll, .iob",
     ),
     output_file: Path = Arg(..., help="The .spacy file to write"),
     base: Optional[str] = Opt(
