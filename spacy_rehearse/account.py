@@ -8,7 +8,7 @@ from spacy.language import Language
 from .about import __version__
 from .diagnose import advise_on_rate
 from .expert import miss_most
-from .findings import RELIABLE, count_alone
+from .findings import RELIABLE, are_asked
 from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
@@ -54,7 +54,7 @@ def _settings(
     """What was done, where the settings left it open."""
     expert = dict(how.expert) if how.expert else None
     if expert and session.experts:  # how far they lean in the pool
-        leans = count_alone(session.experts, session.trial) and session.trial.trusted
+        leans = are_asked(session.experts, session.trial) and session.trial.trusted
         expert["lean"] = session.experts[0].lean if leans else 0.0
     return {
         "component": how.component,

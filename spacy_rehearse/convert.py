@@ -20,7 +20,7 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from .completion import place_entities, set_entities, tokens_of
+from .completion import set_entities, tokens_of
 from .iob import COLUMNS, read_columns
 from .teacher import Entity
 
@@ -94,7 +94,7 @@ def _convert(
         keys.update(record)
         try:
             record["text"].encode("utf8")
-            record["spans"] = spans_of(record)
+            record["spans"] = _spans_of(record)
         except UnicodeEncodeError as e:
             raise ValueError(
                 f"{path}, {where}: half of a character in the text ({e})"
@@ -128,7 +128,7 @@ def _convert(
     return Converted(docs, counts, n_skipped, problems)
 
 
-def spans_of(record: Dict[str, Any]) -> Any:
+def _spans_of(record: Dict[str, Any]) -> Any:
     """RETURNS (Any): The spans of a record: Prodigy's, or lists of start, end and label
     under one of the keys that other tools have for them.
     RAISES (ValueError): If something else is listed there.
@@ -234,16 +234,18 @@ def _make_doc(
     marked.update(label for _, _, label in spans)
     spans = [span for span in spans if labels is None or span[2] in labels]
     doc = nlp.make_doc(record["text"])
-    kept: List[Entity] = []
+    placed: List[Span] = []
     unclear: List[Span] = []
     problems: List[str] = []
     for start, end, label in spans:
-        if why := _why_not(doc, (start, end, label), kept):
+        why = _why_not(doc, start, end, placed)
+        span = None if why else doc.char_span(start, end, label=label)
+        if span is None:
+            why = why or "does not fall on tokens"
             problems.append(f"{where}: {label} at {start}-{end} {why}")
             unclear += _within(doc, start, end)
         else:
-            kept.append((start, end, label))
-    placed, _ = place_entities(doc, kept)
+            placed.append(span)
     doc.set_ents([], default="outside")
     set_entities(doc, placed, tokens_of(unclear))
     return doc, problems
@@ -258,16 +260,15 @@ def _trim(text: str, start: int, end: int) -> Tuple[int, int]:
     return start, end
 
 
-def _why_not(doc: Doc, span: Entity, kept: Sequence[Entity]) -> str:
-    """RETURNS (str): Why a span can't be an entity beside those before it, if so."""
-    start, end, _ = span
+def _why_not(doc: Doc, start: int, end: int, placed: Sequence[Span]) -> str:
+    """RETURNS (str): Why no entity can be there beside those before it, if so."""
     if start >= end:
         return "is empty"
     if not 0 <= start < end <= len(doc.text):
         return "is outside the text"
-    if kept and start < kept[-1][1]:
+    if placed and start < placed[-1].end_char:
         return "overlaps another"
-    return "" if doc.char_span(start, end) else "does not fall on tokens"
+    return ""
 
 
 def _read_span(span: Dict[str, Any], text: str) -> Entity:

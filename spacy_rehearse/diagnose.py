@@ -228,8 +228,8 @@ def advise(
     if found.n_texts < (FEWEST_TEXTS if learns_from_pool else FEWEST_FOR_LABELS):
         advice.append(
             f"The pool has {found.n_texts} texts: a few thousand are good, of the kind "
-            "that the pipeline reads. Retention and flood are measured by a tenth of "
-            "them: that is rough"
+            "that the pipeline reads. Retention and flood are measured by the part of "
+            "them that is held out: that is rough"
         )
     whole = found.n_texts / max(found.n_pool, 1)  # how much more the pool will hold
     rare = [

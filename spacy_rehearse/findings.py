@@ -60,13 +60,13 @@ class Trial(NamedTuple):
         return self.precision >= RELIABLE or not is_unlike
 
 
-def count_alone(experts: Sequence[Expert], trial: Trial) -> bool:
-    """Find out whether what experts find in the pool counts, too, where the teacher
-    says something else.
+def are_asked(experts: Sequence[Expert], trial: Trial) -> bool:
+    """Find out whether experts are asked what is new in the pool, and not only whether
+    the teacher is right about a label that is corrected.
 
     experts (Sequence[Expert]): The experts.
     trial (Trial): What their word on the pool is worth.
-    RETURNS (bool): Whether it does: where most of it is right, or gold is so scarce
+    RETURNS (bool): Whether they are: where most of it is right, or gold is so scarce
         that the pool would teach `O` for what it holds of new labels.
     """
     return trial.precision >= RELIABLE or miss_most(experts)

@@ -13,7 +13,7 @@ from .account import describe
 from .cache import SilverCache
 from .column import add_column
 from .expert import DEFAULT_EXPERT, Expert, train_experts
-from .findings import Trial, count_alone, try_out
+from .findings import Trial, are_asked, try_out
 from .fisher import weigh
 from .fitting import (
     fit_column,
@@ -88,7 +88,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     silver = shuffled_forever(labelled.split.training, read, random.Random(seed))
     replay = replayed_forever(labelled.remembered, random.Random(seed))
     trial = _try_out(experts, labelled, read, inputs)
-    alone = count_alone(experts, trial)
+    alone = are_asked(experts, trial)
     if experts:
         ask = partial(ask_experts, experts=experts, labels=labels)
         replay = ask(replay)  # earlier gold is like this gold, whatever the pool is

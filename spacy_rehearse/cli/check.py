@@ -36,7 +36,7 @@ from ..rounds import check_none_is_lost, open_memory
 from ..teacher import Teacher, load_teacher
 from . import rehearse_cli
 from ._code import CODE
-from ._fail import fail_on, require
+from ._fail import fail_on, require, wrong_settings
 from ._texts import show_progress
 
 MOST_LISTED = 20
@@ -174,7 +174,7 @@ def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
         ) from e
     rehearsal: Any = nlp.get_pipe("rehearsal")
     known = [x for x in signature(rehearsal.initialize).parameters if x not in GIVEN]
-    known_settings = f"Settings there: {', '.join(known)}"
+    known_settings = f". Settings there: {', '.join(known)}"
     with _naming("[initialize.components.rehearsal]", known_settings):
         settings = validate_init_settings(
             rehearsal.initialize,
@@ -205,9 +205,7 @@ def _naming(section: str, more: str = "") -> Iterator[None]:
     try:
         yield
     except ConfigValidationError as e:
-        wrong = [f"{' -> '.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors]
-        told = ". ".join([f"{section} {'; '.join(wrong)}", *filter(None, [more])])
-        raise ValueError(told) from e
+        raise ValueError(f"{section} {'; '.join(wrong_settings(e))}{more}") from e
 
 
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
