@@ -41,6 +41,7 @@ from .column_config import (
 )
 from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
+from .hidden import learn_new_units
 from .listeners import has_transformer, own_copy, upstream_of
 from .parameters import old_part
 from .teacher import Teacher
@@ -308,6 +309,9 @@ def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
                 free[readers, ..., source.get_dim("nI") :] = True  # what it has gained
             free = numpy.moveaxis(free, 0, axis)
             movable[target.id, name] = target.ops.xp.asarray(free)
+    if new.attrs["has_upper"]:  # else, it makes the scores
+        before = old.get_ref("lower")
+        learn_new_units(lower, before.get_dim("nO"), before.get_dim("nI"))
     return movable
 
 
