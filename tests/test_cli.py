@@ -204,6 +204,7 @@ def test_cli_init_config_finds_mistakes_before_the_training(
         ("--base", "no_model", "can't find the base 'no_model': set --base"),
         ("--labels", "GADGIT", "['GADGIT'] never occur in the gold"),
         ("--dev", corpus / "train.spacy", "is given twice"),
+        ("--pool", corpus / "train.spacy", "is given twice"),
         ("--dev", "other.spacy", "marks none of the labels of the gold (GADGET)"),
         ("--pool", "bad.txt", "line 2: not UTF-8"),
         ("--train", corpus / "pool.jsonl", "is not a .spacy file: convert it with"),

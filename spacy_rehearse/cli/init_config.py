@@ -124,7 +124,7 @@ def init_config_cli(
         )
     require_different(train, dev, output_file)
     for path in pool or []:
-        require_different(path, output_file)
+        require_different(path, train, output_file)
     given = string_to_list(labels) if labels else None
     texts = (pool or [dev]) if how.rehearses else None  # dev shows what is kept, too
     with fail_on(ValueError, OSError):
