@@ -207,7 +207,7 @@ def test_cli_init_config_finds_mistakes_before_the_training(
         ("--pool", corpus / "train.spacy", "is given twice"),
         ("--dev", "other.spacy", "marks none of the labels of the gold (GADGET)"),
         ("--pool", "bad.txt", "line 2: not UTF-8"),
-        ("--train", corpus / "pool.jsonl", "is not a .spacy file: convert it with"),
+        ("--train", workdir / "bad.txt", "is not a .spacy file: convert it with"),
         ("--component", "nerr", "has no component 'nerr'"),
     ]:
         chosen = {**paths, option: value}
