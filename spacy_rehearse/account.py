@@ -8,7 +8,7 @@ from spacy.language import Language
 from .about import __version__
 from .diagnose import advise_on_rate
 from .expert import miss_most
-from .findings import RELIABLE, are_asked
+from .findings import are_asked
 from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
@@ -54,8 +54,8 @@ def _settings(
     """What was done, where the settings left it open."""
     expert = dict(how.expert) if how.expert else None
     if expert and session.experts:  # how far they lean in the pool
-        leans = are_asked(session.experts, session.trial) and session.trial.trusted
-        expert["lean"] = session.experts[0].lean if leans else 0.0
+        asked = are_asked(session.experts, session.trial)
+        expert["lean"] = session.experts[0].lean if asked else 0.0
     return {
         "component": how.component,
         "ratio": how.ratio,
@@ -142,26 +142,26 @@ def _summarise(
 def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
     """Tell what they say of the pool, and why not more."""
     lean, trial = session.experts[0].lean, session.trial
-    wrong = "Most of what they would find in the pool is wrong"
-    if miss_most(session.experts):
-        lines = ["They miss most of it: gold is scarce"]
-        if not trial.trusted:
-            lines.append(
-                f"{wrong}: it is another kind of text, where they find "
-                f"{trial.likeness:.0%} of what they do in as much gold. It is left open"
-            )
-        elif lean:
+    is_scarce = miss_most(session.experts)
+    lines = ["They miss most of it: gold is scarce"] if is_scarce else []
+    if are_asked(session.experts, trial):
+        if lean:
             lines.append(f"What they may miss in silver is left open (lean {lean:g})")
         return lines
-    if trial.precision >= RELIABLE:
-        return []
+    wrong = "Most of what they would find in the pool is wrong"
+    if is_scarce:
+        wrong += (
+            ". It is another kind of text, where they find "
+            f"{trial.likeness:.0%} of what they do in as much gold"
+        )
     if corrected:
         names = ", ".join(sorted(corrected))
         return [
+            *lines,
             f"{wrong}: they are asked only whether the teacher's {names} is right "
-            "there. What none of them confirms is unknown"
+            "there. What none of them confirms is unknown",
         ]
-    return [f"{wrong}: they are not asked. The teacher's word counts there"]
+    return [*lines, f"{wrong}: they are not asked. The teacher's word counts there"]
 
 
 def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> str:

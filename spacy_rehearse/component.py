@@ -200,9 +200,9 @@ class Rehearsal(Pipe):
             to keep it in memory.
         expert (Optional[Dict[str, Any]]): `n_experts` copies of the teacher learn the
             gold alone, in at most `max_passes` passes, and find the new labels in the
-            pool. What they would find if the new labels' scores were higher by `lean`
-            is missing there, unless it is another kind of text where most of what they
-            find is wrong; `lean` None for as much as fits the gold. None for no expert.
+            pool, unless most of what they would find is wrong. What they would find if
+            the new labels' scores were higher by `lean` is missing there; `lean` None
+            for as much as fits the gold. None for no expert.
         column (Optional[Dict[str, Any]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`, and
             `hidden` units, `width` and `hidden` None for as many as fit the gold, or a

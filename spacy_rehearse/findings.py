@@ -54,10 +54,9 @@ class Trial(NamedTuple):
     likeness: Optional[float] = None
 
     @property
-    def trusted(self) -> bool:
-        """Whether they can be right there: mostly, or as often as on the gold."""
-        is_unlike = self.likeness is not None and self.likeness < LIKE_GOLD
-        return self.precision >= RELIABLE or not is_unlike
+    def is_unlike(self) -> bool:
+        """Whether the pool is another kind of text than the gold."""
+        return self.likeness is not None and self.likeness < LIKE_GOLD
 
 
 def are_asked(experts: Sequence[Expert], trial: Trial) -> bool:
@@ -66,35 +65,30 @@ def are_asked(experts: Sequence[Expert], trial: Trial) -> bool:
 
     experts (Sequence[Expert]): The experts.
     trial (Trial): What their word on the pool is worth.
-    RETURNS (bool): Whether they are: where most of it is right, or gold is so scarce
-        that the pool would teach `O` for what it holds of new labels.
+    RETURNS (bool): Whether they are: where most of it is right, or gold is scarce and
+        the pool like it, which would teach `O` for what it holds of new labels.
     """
-    return trial.precision >= RELIABLE or miss_most(experts)
+    if trial.precision >= RELIABLE:
+        return True
+    return miss_most(experts) and not trial.is_unlike
 
 
 def find(
-    experts: Sequence[Expert],
-    texts: Sequence[str],
-    labels: Collection[str],
-    *,
-    trusted: bool = True,
+    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
 ) -> List[Findings]:
     """Ask the experts for the new labels in texts.
 
     experts (Sequence[Expert]): The experts.
     texts (Sequence[str]): The texts.
     labels (Collection[str]): The new labels.
-    trusted (bool): Whether they can be right there. Else, none of it is certain, and
-        nobody leans.
     RETURNS (List[Findings]): What they agree on in each text, and what not.
     """
     answers, leaning = [], []
     for expert in experts:
-        asked = expert if trusted else expert._replace(lean=0.0)
-        upright, leant = find_twice(asked, texts, labels)
+        upright, leant = find_twice(expert, texts, labels)
         answers.append(list(map(set, upright)))
         leaning.append(list(map(set, leant)))
-    reliable = trusted and all(x.score.precision >= RELIABLE for x in experts)
+    reliable = all(x.score.precision >= RELIABLE for x in experts)
     findings = []
     for sets, more in zip(
         zip(*answers, strict=True), zip(*leaning, strict=True), strict=True

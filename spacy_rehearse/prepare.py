@@ -93,7 +93,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         ask = partial(ask_experts, experts=experts, labels=labels)
         replay = ask(replay)  # earlier gold is like this gold, whatever the pool is
         if alone or inputs.corrected:
-            silver = ask(silver, alone=alone, trusted=trial.trusted)
+            silver = ask(silver, alone=alone)
     hidden = share_hidden(inputs.gold.examples, labelled.gold, labels)
     moves = old_scores_move(how, inputs, has_column, hidden)
     copy = has_column and fit_copy(how, inputs)

@@ -174,7 +174,6 @@ def ask_experts(
     labels: Collection[str],
     *,
     alone: bool = True,
-    trusted: bool = True,
 ) -> Iterator[SilverText]:
     """Add what experts find. Where one of them confirms what the teacher says of a
     label that is corrected, it is certain.
@@ -184,9 +183,10 @@ def ask_experts(
     experts (Sequence[Expert]): The experts.
     labels (Collection[str]): The new labels.
     alone (bool): Whether what they find counts where the teacher says something else.
-    trusted (bool): Whether they can be right there (findings.py).
     YIELDS (SilverText): The same texts in the same order.
     """
+    if not alone:  # who leans confirms nothing
+        experts = [expert._replace(lean=0.0) for expert in experts]
     known: Dict[str, Findings] = {}
     while batch := list(islice(silver, ASKED_AT_ONCE)):
         if len(known) > MOST_REMEMBERED:
@@ -194,7 +194,7 @@ def ask_experts(
         keys = [text_digest([item.text]) for item in batch]
         new = {k: x for k, x in zip(keys, batch, strict=True) if k not in known}
         texts = [item.text for item in new.values()]
-        found = find(experts, texts, labels, trusted=trusted)
+        found = find(experts, texts, labels)
         for (key, item), findings in zip(new.items(), found, strict=True):
             known[key] = _confirm(findings, item.entities, alone=alone)
         for key, item in zip(keys, batch, strict=True):

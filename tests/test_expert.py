@@ -242,14 +242,11 @@ def test_expert_is_tried_out_on_the_pool(monkeypatch, n_found, precision, likene
     assert trial == (pytest.approx(precision), pytest.approx(likeness))
 
 
-def test_expert_is_trusted_where_it_is_right_or_the_pool_is_like_the_gold(monkeypatch):
-    assert Trial(precision=0.6, likeness=0.1).trusted  # the new label is rare there
-    assert Trial(precision=0.1, likeness=0.9).trusted  # it is no better on the gold
-    assert not Trial(precision=0.1, likeness=0.1).trusted
+def test_expert_knows_no_likeness_of_the_pool_if_it_finds_nothing(monkeypatch):
     monkeypatch.setattr(module, "predict_entities", lambda *_: [[A]])
     silent = Expert(spacy.blank("xx"), (), score(0, 0), 1)
-    assert try_out([silent], ["some text"], ("GADGET",)).likeness is None
-    assert Trial(precision=0.0, likeness=None).trusted  # nobody knows what it is like
+    trial = try_out([silent], ["some text"], ("GADGET",))
+    assert trial.likeness is None and not trial.is_unlike
 
 
 @pytest.mark.parametrize("misses", [True, False])
@@ -260,25 +257,17 @@ def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
         monkeypatch.setattr(place, "miss_most", lambda experts: misses)
     asked = []
     monkeypatch.setattr(
-        prepare, "ask_experts", lambda x, **how: asked.append(how.get("trusted")) or x
+        prepare, "ask_experts", lambda x, **how: asked.append(how.get("alone")) or x
     )
-    for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8)):
+    for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8), Trial(0.2, None)):
         monkeypatch.setattr(prepare, "try_out", lambda *_, x=trial: x)
         asked.clear()
         nlp, _ = initialized(base, corpus, expert={"n_experts": 1, "max_passes": 1})
         session = nlp.get_pipe("rehearsal").session
         assert session.trial == trial
-        is_asked = misses or trial.precision > 0.5
-        assert asked == [None, trial.trusted][: 1 + is_asked]  # memory, pool
+        is_like = trial.likeness != 0.2
+        is_asked = trial.precision > 0.5 or (misses and is_like)
+        assert asked == [None, True][: 1 + is_asked]  # memory, pool
         told = " ".join(session.summary)
         assert ("not asked" in told) == (not is_asked)
-        assert ("another kind of text" in told) == (misses and not trial.trusted)
-
-
-def test_expert_that_is_not_trusted_is_certain_of_nothing_and_does_not_lean(
-    monkeypatch,
-):
-    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A, B]])
-    experts = [Expert(None, (), score(8, 1), 1, lean=6.0)] * 2
-    found = find(experts, ["some text"], ("GADGET",), trusted=False)
-    assert found == [Findings([], sorted([A, B]), [])]
+        assert ("another kind of text" in told) == (misses and not is_asked)

@@ -3,10 +3,12 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.matcher import PhraseMatcher
+from spacy.scorer import PRFScore
 from spacy.training import Example
 
 from spacy_rehearse import silver as module
 from spacy_rehearse.examples import to_examples
+from spacy_rehearse.expert import Expert
 from spacy_rehearse.findings import Findings
 from spacy_rehearse.mentions import find_mentions, learn_mentions
 from spacy_rehearse.silver import SilverText
@@ -191,7 +193,7 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
     monkeypatch.setattr(module, "find", find)
     monkeypatch.setattr(module, "MOST_REMEMBERED", most)
     silver = [SilverText("x" * n, (), 1) for n in range(150)] * 2
-    told = list(module.ask_experts(iter(silver), ["an expert"], ("GADGET",)))
+    told = list(module.ask_experts(iter(silver), [], ("GADGET",)))
     assert [item.text for item in told] == [item.text for item in silver]
     assert all(x.findings.doubtful == [(0, len(x.text), "GADGET")] for x in told)
     assert len(asked) == n_asked
@@ -200,13 +202,16 @@ def test_silver_experts_are_asked_once_about_each_text_while_memory_lasts(
 def test_silver_experts_confirm_the_teacher_where_it_is_corrected(monkeypatch):
     leant = [(4, 5, "ORG")]
     said = Findings([(0, 1, "ORG")], [(2, 3, "ORG"), (6, 7, "ORG")], leant)
-    monkeypatch.setattr(module, "find", lambda *_, **__: [said])
+    asked = []
+    monkeypatch.setattr(module, "find", lambda x, *_: asked.append(x) or [said])
+    expert = Expert(None, (), PRFScore(), 1, lean=6.0)
     taught = ((2, 3, "ORG"), (4, 5, "ORG"), (8, 9, "PERSON"))
     silver = [SilverText("a b c d e", taught, 5)]
-    (full,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",))
+    (full,) = module.ask_experts(iter(silver), [expert], ("ORG",))
     assert full.findings == ([(0, 1, "ORG"), (2, 3, "ORG")], [(6, 7, "ORG")], leant)
-    (told,) = module.ask_experts(iter(silver), ["an expert"], ("ORG",), alone=False)
+    (told,) = module.ask_experts(iter(silver), [expert], ("ORG",), alone=False)
     assert told.findings == ([(2, 3, "ORG")], (), ())
+    assert [x.lean for (x,) in asked] == [6.0, 0.0]  # who leans confirms nothing
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3)), max_size=6)
@@ -229,7 +234,7 @@ def test_silver_what_experts_are_certain_of_never_overlaps(agreed, one, own, alo
     silver = [SilverText("a b c d e f g h i", tuple(disjoint(own)), 9)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "find", lambda *_, **__: [said])
-        (told,) = module.ask_experts(iter(silver), ["x"], ("ORG",), alone=alone)
+        (told,) = module.ask_experts(iter(silver), [], ("ORG",), alone=alone)
     certain, doubtful, _ = told.findings
     assert not {*certain} & {*doubtful}
     assert set(disjoint(agreed)) <= {*certain} or not alone
