@@ -16,10 +16,8 @@ The result is an ordinary model config (column_config.py): layers of spaCy and T
 and a wider hidden layer.
 """
 
-from functools import partial
 from typing import (
     Any,
-    Callable,
     Collection,
     Dict,
     Mapping,
@@ -31,8 +29,9 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import Config, Model, set_dropout_rate
+from thinc.api import Config, Model
 
+from .backward import learn_new_units, stop_gradients
 from .column_config import (
     copied_config,
     embed_and_encode,
@@ -41,7 +40,6 @@ from .column_config import (
 )
 from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
-from .hidden import learn_new_units
 from .listeners import has_transformer, own_copy, upstream_of
 from .parameters import old_part
 from .teacher import Teacher
@@ -184,6 +182,10 @@ def add_column(
     movable.update(_grow_head(old, new, learnt, readers))
     if copy:
         _copy_hidden(old, new)
+    if new.attrs["has_upper"]:  # else, `lower` makes the scores
+        lower = old.get_ref("lower")
+        sizes = lower.get_dim("nO"), lower.get_dim("nI")
+        learn_new_units(new.get_ref("lower"), *sizes)
     new.attrs["unseen_classes"] = set(old.attrs["unseen_classes"])
     pipe.model = new
     nlp._pipe_configs[component]["model"] = grown
@@ -207,7 +209,7 @@ def _beside_a_new_one(
         n_read += _copy_parts(_token_vectors(old), base, doc)
     else:
         base.from_bytes(_token_vectors(old).to_bytes())
-    _stop_gradients(base)
+    stop_gradients(base)
     words.initialize(X=[doc])
     column.layers[0].layers[1].initialize(X=new.ops.alloc2f(1, n_read))
     new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read + shape["width"])
@@ -229,7 +231,7 @@ def _beside_a_copy(
     base, copied = _token_vectors(new).layers[0].layers
     base.from_bytes(_token_vectors(pipe.model).to_bytes())
     copied.from_bytes(source.to_bytes())
-    _stop_gradients(base)
+    stop_gradients(base)
     n_read = _width(pipe.model) + copied.get_dim("nO")
     new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read)
     return new, grown, dict(all_of(base))
@@ -259,21 +261,6 @@ def _copy_parts(old: Model, base: Model, doc: Doc) -> int:
     both.layers[0].layers[0].from_bytes(their_encode.to_bytes())
     (embedded,) = embed.predict([doc])
     return embedded.shape[1]
-
-
-def _stop_gradients(model: Model) -> None:
-    """Let a frozen model only predict: nothing is dropped, nothing goes back."""
-    model._func = partial(_predict, model._func)
-
-
-def _predict(forward: Callable, model: Model, X: Any, is_train: bool):
-    # A listener misses vectors only while it trains. An earlier column that stands on
-    # it must drop nothing then.
-    listens = is_train and "listener" in model.name
-    if listens:
-        set_dropout_rate(model, 0.0)
-    Y, _ = forward(model, X, listens)
-    return Y, lambda dY: []
 
 
 def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
@@ -309,9 +296,6 @@ def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
                 free[readers, ..., source.get_dim("nI") :] = True  # what it has gained
             free = numpy.moveaxis(free, 0, axis)
             movable[target.id, name] = target.ops.xp.asarray(free)
-    if new.attrs["has_upper"]:  # else, it makes the scores
-        before = old.get_ref("lower")
-        learn_new_units(lower, before.get_dim("nO"), before.get_dim("nI"))
     return movable
 
 

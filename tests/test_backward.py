@@ -2,7 +2,7 @@ import numpy
 import pytest
 from spacy.ml import _precomputable_affine as spacys
 
-from spacy_rehearse.hidden import learn_new_units
+from spacy_rehearse.backward import learn_new_units
 
 from .test_column import grown, learn
 
@@ -19,7 +19,7 @@ def layer():
 
 
 @pytest.mark.parametrize("n_steps", [1, 3])
-def test_hidden_gradients_of_new_units_are_spacys_own(layer, n_steps):
+def test_backward_gradients_of_new_units_are_spacys_own(layer, n_steps):
     rng = numpy.random.default_rng(0)
     X = rng.normal(size=(6, 11)).astype("f")
     steps = [
@@ -46,13 +46,15 @@ def test_hidden_gradients_of_new_units_are_spacys_own(layer, n_steps):
 
 
 @pytest.mark.parametrize("changes", [{}, {"copy": True}, {"step_back": True}])
-def test_hidden_layer_of_a_column_learns_what_it_learns_with_spacys_pass(base, changes):
+def test_backward_column_learns_what_it_learns_with_spacys_own_pass(base, changes):
     weights = []
     for own in (True, False):
         nlp, movable = grown(base, **changes)
         model = nlp.get_pipe("ner").model
+        lower = model.get_ref("lower")
+        assert lower._func is not spacys.forward
         if not own:
-            model.get_ref("lower")._func = spacys.forward
+            lower._func = spacys.forward
         learn(nlp, movable)
         weights.append(
             {

@@ -1,19 +1,37 @@
-"""The hidden layer of a recogniser with a column: old units are frozen, so that only
-the new ones need gradients.
+"""The backward pass beside frozen weights: gradients of what learns, and no others.
 
-spaCy's own backward pass (spacy/ml/_precomputable_affine.py) works out those of all
-units, for each word that the recogniser steps to. With a copy of the base that was a
-fifth of the time that an update took.
+Both only replace how a layer is run. Config and weights stay ordinary ones.
 """
 
 from functools import partial
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, List, Tuple
 
-from thinc.api import Model
+from thinc.api import Model, set_dropout_rate
+
+
+def stop_gradients(model: Model) -> None:
+    """Let a frozen model only predict: nothing is dropped, nothing goes back."""
+    model._func = partial(_predict, model._func)
+
+
+def _predict(
+    forward: Callable, model: Model, X: Any, is_train: bool
+) -> Tuple[Any, Callable[[Any], List]]:
+    # A listener misses vectors only while it trains. An earlier column that stands on
+    # it must drop nothing then.
+    listens = is_train and "listener" in model.name
+    if listens:
+        set_dropout_rate(model, 0.0)
+    Y, _ = forward(model, X, listens)
+    return Y, lambda dY: []
 
 
 def learn_new_units(layer: Model, n_units: int, n_inputs: int) -> None:
     """Leave the old units out of a hidden layer's backward pass, in place.
+
+    spaCy's own (spacy/ml/_precomputable_affine.py) works out the gradients of all, for
+    each word that the recogniser steps to. With a copy of the base that was a fifth of
+    the time that an update took.
 
     layer (Model): spaCy's PrecomputableAffine.
     n_units (int): Number of old units, the first ones. They read no new input.
