@@ -16,6 +16,7 @@ from .gold import check_dev, read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights
 from .teacher import (
+    BATCH_SIZE,
     annotators_of,
     check_recogniser,
     load_pipeline,
@@ -93,7 +94,7 @@ def make_config(
     config: Dict[str, Dict[str, Any]] = {
         "paths": _paths(base, train, dev, pool),
         "system": {"seed": 0, "gpu_allocator": allocator},
-        "nlp": _nlp_section(nlp, names, _needed(nlp, component)),
+        "nlp": _nlp_section(nlp, names, _needed(nlp, component), grow),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {
             "train": {**_corpus("train"), "augmenter": _thinner(keep)},
@@ -134,9 +135,11 @@ def _paths(base, train, dev, pool) -> Dict[str, Any]:
 
 
 def _nlp_section(
-    nlp: Language, names: List[str], needed: Sequence[str]
+    nlp: Language, names: List[str], needed: Sequence[str], grow: bool
 ) -> Dict[str, Any]:
     own = {key: nlp.config["nlp"][key] for key in OF_THE_BASE}
+    if grow and own["batch_size"] == nlp.default_config["nlp"]["batch_size"]:
+        own["batch_size"] = BATCH_SIZE  # a column has more arrays to be cleared
     vectors = nlp.config["nlp"].get("vectors", {"@vectors": "spacy.Vectors.v1"})
     return {
         **own,

@@ -13,7 +13,7 @@ from spacy_rehearse import init_config, recipe
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.cli._comments import with_comments
 from spacy_rehearse.init_config import make_config, read_gold_of
-from spacy_rehearse.teacher import load_teacher, predict_entities
+from spacy_rehearse.teacher import BATCH_SIZE, load_teacher, predict_entities
 
 from .util import make_docs, make_texts, quick_config, train_base, with_embedding
 
@@ -190,6 +190,19 @@ def test_init_config_takes_over_what_the_bases_nlp_block_calls(base, corpus, tmp
     made = config_for(tmp_path / "own", corpus)["nlp"]
     assert made["after_creation"]["name"] == "after_creation"
     assert made["before_creation"] and made["after_pipeline_creation"]
+
+
+def test_init_config_lets_a_column_predict_in_batches_that_are_cleared_sooner(
+    base, corpus, tmp_path
+):
+    """As spaCy's own trained pipelines do. A size that someone chose stays."""
+    assert spacy.load(base).batch_size == 1000
+    assert config_for(base, corpus)["nlp"]["batch_size"] == BATCH_SIZE
+    in_place = config_for(base, corpus, column=False)
+    assert in_place["nlp"]["batch_size"] == 1000
+    chosen = spacy.load(base, config={"nlp": {"batch_size": 7}})
+    chosen.to_disk(tmp_path / "own")
+    assert config_for(tmp_path / "own", corpus)["nlp"]["batch_size"] == 7
 
 
 def test_init_config_trains_longer_where_a_label_is_corrected(
