@@ -6,10 +6,11 @@ from typing import Any, Callable, Collection, Dict, List, Sequence
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from spacy.training import Example
 
 from spacy_rehearse import scorer
+from spacy_rehearse.forgetting import as_examples
 from spacy_rehearse.teacher import Entity, predict_entities
 
 from .suites import Step
@@ -32,10 +33,7 @@ def score(
     nlp = spacy.load(base)
     docs = list(DocBin().from_disk(step.folder / "test.spacy").get_docs(nlp.vocab))
     found = predict([doc.text for doc in docs])
-    examples = [
-        Example(_doc_of(nlp, doc.text, entities), doc)
-        for doc, entities in zip(docs, found, strict=True)
-    ]
+    examples = as_examples(nlp, docs, found)
     by_label = {label: _f(examples, [label]) for label in labels}
     scores: Dict[str, Any] = {"labels": by_label, "new": _f(examples, step.labels)}
     old = [label for label in labels if label not in step.labels]
@@ -59,13 +57,6 @@ def predictor(nlp: Language) -> PredictT:
 
 def _f(examples: Sequence[Example], labels: Collection[str]) -> float:
     return scorer.entity_prf(examples, labels).fscore
-
-
-def _doc_of(nlp: Language, text: str, entities: Sequence[Entity]) -> Doc:
-    doc = nlp.make_doc(text)
-    spans = [doc.char_span(start, end, label) for start, end, label in entities]
-    doc.set_ents([span for span in spans if span is not None])
-    return doc
 
 
 def _compare(predict: PredictT, base: Language, step: Step) -> Dict[str, float]:

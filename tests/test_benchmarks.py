@@ -8,7 +8,7 @@ from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
 from thinc.api import Adam
 
-from benchmarks import experts
+from benchmarks import experts, interval
 from benchmarks.job import two_pipes
 from benchmarks.methods import METHODS, TWO_PIPES, write_config
 from benchmarks.suites import Step, Suite, read_conll
@@ -197,3 +197,22 @@ def test_benchmarks_experts_are_compared_with_the_truth(monkeypatch):
     )
     told = experts._compare([one, other], [doc], ["GADGET"])
     assert told == pytest.approx([(0.75 + 0.5) / 2, (1 + 0.5) / 2, 1.0, 1 / 3, 2 / 3])
+
+
+def test_benchmarks_interval_says_what_seeds_that_share_a_test_part_cannot(
+    base, gadget_expert, step, tmp_path, monkeypatch, capsys
+):
+    """Here, one method finds no gadget, the other does."""
+    plan = Suite(base, (), [step])
+    monkeypatch.setitem(interval.SUITES, "gadgets", lambda shared, work: plan)
+    shutil.copy(step.folder / "dev.spacy", step.folder / "test.spacy")
+    for method, student in (("none", base), ("naive", gadget_expert)):
+        for seed in (0, 1):
+            run = tmp_path / "gadgets" / "runs" / f"{method}-{seed}" / "0"
+            shutil.copytree(student, run)
+    for pair in ("none", "none"), ("none", "naive"):
+        interval.main("gadgets", *pair, shared=tmp_path, work=tmp_path, seeds="0,1")
+    same, better = capsys.readouterr().out.splitlines()[1::2]
+    assert same == "+0.0, 95 % interval: +0.0 to +0.0"
+    low, high = better.split(": ")[1].split(" to ")
+    assert 0 < float(low) <= float(better.split(",")[0]) <= float(high) <= 100
