@@ -44,7 +44,7 @@ def create_export_v1(
     def export(nlp: Language) -> Language:
         for pipe_name, pipe in nlp._components:
             if isinstance(pipe, Rehearsal) and pipe.session is not None:
-                pipe.settle()  # if an update was interrupted
+                pipe.hold()  # if an update was interrupted
                 warn_if_nothing_learnt(pipe)
                 plain = without_rehearsal(
                     nlp,

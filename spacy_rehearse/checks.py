@@ -2,17 +2,20 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, Collection, Mapping, Optional, Sequence
+from typing import Any, Collection, Iterable, Mapping, Optional, Sequence
 
 from spacy.language import Language
+from spacy.training import Example
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from thinc.api import Model
 
 from .cache import can_be_written
 from .column import DEFAULT_COLUMN
+from .completion import COMPLETED, completed_by
 from .expert import DEFAULT_EXPERT
 from .listeners import upstream_of
 from .parameters import parameters
+from .settings import Settings
 from .teacher import Entity, Teacher, check_recogniser, vectors_digest
 
 FACTORY = "rehearsal"
@@ -27,46 +30,38 @@ MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
-def check_settings(
-    ratio: float,
-    soft: float,
-    margin: Optional[float],
-    rename: Optional[float],
-    heldout: float,
-    expert: Optional[Mapping[str, Any]],
-    column: Optional[Mapping[str, Any]],
-) -> None:
+def check_settings(how: Settings) -> None:
     """Raise a ValueError if a number is out of its range."""
-    if ratio < 0:
+    if how.ratio < 0:
         raise ValueError(
-            f"[components.rehearsal] ratio is {ratio}: silver words per gold word "
+            f"[components.rehearsal] ratio is {how.ratio}: silver words per gold word "
             "can't be negative (0 turns silver off)"
         )
-    if soft < 0:
+    if how.soft < 0:
         raise ValueError(
-            f"[components.rehearsal] soft is {soft}: the weight of distillation can't "
-            "be negative (0 turns it off)"
+            f"[components.rehearsal] soft is {how.soft}: the weight of distillation "
+            "can't be negative (0 turns it off)"
         )
-    if margin is not None and not 0 <= margin <= MOST_MARGIN:
+    if how.margin is not None and not 0 <= how.margin <= MOST_MARGIN:
         raise ValueError(
-            f"[components.rehearsal] margin is {margin}: expected 0 (none) to "
+            f"[components.rehearsal] margin is {how.margin}: expected 0 (none) to "
             f"{MOST_MARGIN:g}, in units of the recogniser's scores, or null for what "
             "fits the gold"
         )
-    if rename is not None and not 0 <= rename <= 1:
+    if how.rename is not None and not 0 <= how.rename <= 1:
         raise ValueError(
-            f"[components.rehearsal] rename is {rename}: it is a share of the new "
+            f"[components.rehearsal] rename is {how.rename}: it is a share of the new "
             "labels' entities, 0 (none) to 1, or null for what fits the gold"
         )
-    if not 0 < heldout < 1:
+    if not 0 < how.heldout < 1:
         raise ValueError(
-            f"[initialize.components.rehearsal] heldout is {heldout}: it is a share of "
-            "the pool, above 0 and below 1"
+            f"[initialize.components.rehearsal] heldout is {how.heldout}: it is a "
+            "share of the pool, above 0 and below 1"
         )
-    if expert is not None:
-        _check_block("expert", {**DEFAULT_EXPERT, **expert}, MOST_EXPERT)
-    if column is not None:
-        sizes = {**DEFAULT_COLUMN, **column}
+    if how.expert is not None:
+        _check_block("expert", {**DEFAULT_EXPERT, **how.expert}, MOST_EXPERT)
+    if how.column is not None:
+        sizes = {**DEFAULT_COLUMN, **how.column}
         either = {key: sizes.pop(key) for key in ("copy", "step_back")}
         _check_block("column", sizes, MOST_COLUMN, also=list(either))
         for key, value in either.items():
@@ -217,6 +212,42 @@ def check_enabled(nlp: Language, component: str) -> None:
         raise ValueError(
             f"{idle} can't learn: it stands in [nlp] disabled {nlp.disabled}. Take it "
             "out, and disable it again in what is saved (nlp.disable_pipe)"
+        )
+
+
+def check_completed(gold: Iterable[Example], teacher: Teacher, labels: Any) -> None:
+    """Raise a ValueError if what a teacher filled into the gold, in place, in another
+    training would now pass for people's annotation.
+
+    gold (Iterable[Example]): The gold.
+    teacher (Teacher): The teacher.
+    labels (Iterable[str]): The labels that are to be learnt.
+    """
+    ours = (None, completed_by(teacher, labels))
+    if any(eg.reference.user_data.get(COMPLETED) not in ours for eg in gold):
+        raise ValueError(
+            "the gold was completed in place by an earlier training, of another "
+            "teacher or for other labels, and what that filled in can't be told from "
+            "people's annotation: read the examples from the file again"
+        )
+
+
+def check_not_grown(nlp: Language, component: str, labels: Sequence[str]) -> None:
+    """Raise a ValueError if the recogniser has got new labels while it learns: then it
+    has a new output layer, too, and what was frozen or averaged of the old one is lost.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the recogniser.
+    labels (Sequence[str]): Its labels when the training began.
+    """
+    pipe: Any = nlp.get_pipe(component)
+    if new := sorted(set(pipe.labels) - set(labels)):
+        earlier = nlp.component_names[1 : nlp.component_names.index(component)]
+        raise ValueError(
+            f"{component!r} has taken over the labels {new} while it learnt: a "
+            f"component before it, one of {earlier}, sets entities of which it does "
+            f"not tell in its `labels`. Let it stand after {component!r} in [nlp] "
+            "pipeline, or leave it out for the time of the training"
         )
 
 

@@ -4,7 +4,9 @@ from typing import Container, Iterable, List, NamedTuple, Set, Tuple
 
 from spacy.tokens import Doc, Span, Token
 
-from .teacher import Entity
+from .teacher import Entity, Teacher
+
+COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data: by whom
 
 
 class Completion(NamedTuple):
@@ -48,6 +50,11 @@ def complete(
     missing |= tokens_of(unplaced)
     set_entities(reference, gold + filled, missing)
     return Completion(len(filled), len(cut), len(unplaced))
+
+
+def completed_by(teacher: Teacher, labels: Iterable[str]) -> str:
+    """RETURNS (str): Who completes gold, as it is noted in its docs."""
+    return f"{teacher.fingerprint} {' '.join(labels)}"
 
 
 def _is_filler(token: Token) -> bool:

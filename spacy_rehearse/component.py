@@ -26,14 +26,15 @@ from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
 from .averaging import longer_averages, start_averages
-from .checks import check_enabled
+from .checks import check_enabled, check_not_grown
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
 from .margin import get_bias, set_bias, set_margin
-from .parity import check_parity
+from .parameters import old_part
+from .parity import check_parity, weights_digest
 from .prepare import prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
 from .rehearse import complete_gold, learn_silver
@@ -222,13 +223,7 @@ class Rehearsal(Pipe):
         tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
         if expert is not None:
             tell("Then training experts on the gold: that takes a while each time")
-        how = Settings(
-            name=self.name,
-            component=self.component,
-            ratio=self.ratio,
-            soft=self.soft,
-            margin=self.margin,
-            rename=self.rename,
+        how = self.settings(
             teacher=teacher,
             pool=pool,
             labels=labels,
@@ -237,15 +232,31 @@ class Rehearsal(Pipe):
             expert=expert,
             column=column,
             memory=memory,
-            regularized=bool(self.regularizers),
-            fisher_texts=max(
-                [getattr(x, FISHER_TEXTS, 0) for x in self.regularizers.values()] or [0]
-            ),
         )
         self.session = prepare(self.nlp, get_examples, how)
         self._start_anew()
         for line in self.session.summary:
             tell(line)
+
+    def settings(self, **given: Any) -> Settings:
+        """Put all settings together.
+
+        **given (Any): Those of `initialize`, all of them.
+        RETURNS (Settings): How to rehearse.
+        """
+        regularizers = self.regularizers.values()
+        n_texts = [getattr(x, FISHER_TEXTS, 0) for x in regularizers]
+        return Settings(
+            name=self.name,
+            component=self.component,
+            ratio=self.ratio,
+            soft=self.soft,
+            margin=self.margin,
+            rename=self.rename,
+            regularized=bool(regularizers),
+            fisher_texts=max(n_texts, default=0),
+            **given,
+        )
 
     def update(
         self,
@@ -275,6 +286,7 @@ class Rehearsal(Pipe):
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
         self.settle()  # gradients may be accumulated over several updates
+        check_not_grown(self.nlp, self.component, session.target_labels)
         self._put_back()
         self._set_margin(session)
         self.counts.update(complete_gold(self.nlp, session, examples))
@@ -342,10 +354,21 @@ class Rehearsal(Pipe):
         if self._bias is not None:
             pipe = self.nlp.get_pipe(self.component)
             before, raised = self._bias
+            bias = get_bias(pipe)
+            old = old_part(bias, raised)  # see check_not_grown
             # Within nlp.use_params, the averages stand there, which have no margin.
-            if (get_bias(pipe) == raised).all():
-                set_bias(pipe, before)
+            if (old == raised).all():
+                old[...] = before
+                set_bias(pipe, bias)
                 self._bias = None
+
+    def hold(self) -> None:
+        """Settle, and put frozen weights back that someone else has moved: what is
+        saved must be what is promised.
+        """
+        self.settle()
+        if self.session is not None:
+            self._put_back()
 
     def _rename(self, session: Session, examples: Sequence[Example]) -> None:
         """Show the recogniser, after this component, some names as made-up ones."""
@@ -362,11 +385,16 @@ class Rehearsal(Pipe):
             self._bias = before, get_bias(pipe)
 
     def _put_back(self) -> None:
-        """Put frozen weights back that moved, and warn, once, that they did."""
+        """Put frozen weights back that moved, and warn, once, that they did, or that
+        others did without this component.
+        """
         session = self._require_session()
         if session.movable:
             model = self.nlp.get_pipe(self.component).model
             if put_back(model, session.movable, session.frozen_weights):
+                self._warn_of_order()
+        elif self._compared and not self.n_updates and session.weights_digest:
+            if weights_digest(self.nlp, session.learning) != session.weights_digest:
                 self._warn_of_order()
 
     def _warn_of_order(self) -> None:
@@ -410,7 +438,7 @@ class Rehearsal(Pipe):
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """RETURNS (bytes): The settings. Neither teacher nor pool is saved."""
-        self.settle()  # if an update was interrupted: other pipes are saved after this
+        self.hold()  # if an update was interrupted: other pipes are saved after this
         return srsly.json_dumps(self._cfg()).encode("utf8")
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "Rehearsal":
@@ -419,7 +447,7 @@ class Rehearsal(Pipe):
 
     def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
         """Save the settings. Neither teacher nor pool is saved."""
-        self.settle()
+        self.hold()
         if self.session is not None and not self._told_of_saving:
             self._told_of_saving = True  # and not again at each checkpoint
             tell(

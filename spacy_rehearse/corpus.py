@@ -55,6 +55,8 @@ def create_raw_text_v1(
             f"max_length ({max_length}): no text could pass"
         )
 
+    told: Counter = Counter()
+
     def read_raw_text(nlp: Language) -> Iterator[str]:
         counts: Counter = Counter()
 
@@ -91,7 +93,9 @@ def create_raw_text_v1(
                 "sentences, lower min_length in [initialize.components.rehearsal.pool]",
                 stacklevel=2,
             )
-        _report(counts)
+        if counts != told:  # the pool is read more than once
+            told.update(counts)
+            _report(counts)
 
     return read_raw_text
 

@@ -3,7 +3,7 @@
 import copy
 import re
 import warnings
-from typing import Any, Dict, Mapping, Optional, Set
+from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
 from spacy.language import Language
 from thinc.api import Config
@@ -46,9 +46,9 @@ def without_rehearsal(
     plain._pipe_meta = {n: m for n, m in nlp._pipe_meta.items() if n != name}
     plain._pipe_configs = {n: c for n, c in nlp._pipe_configs.items() if n != name}
     plain._disabled = nlp._disabled - {name}
-    plain._config = plain_config(
-        nlp.config, session.teacher.nlp.config, session.teacher.component
-    )
+    base = session.teacher.nlp
+    plain._config = plain_config(nlp.config, base.config, session.teacher.component)
+    plain._config["training"].update(_about_pipes(base, plain.component_names))
     plain._meta = _plain_meta(nlp, plain, session, scores)
     plain._meta["spacy_rehearse"]["gold"] = dict(counts)
     if session.experts:
@@ -71,20 +71,33 @@ def plain_config(config: Config, base: Config, component: str) -> Config:
     """Take all that belongs to this plugin, the teacher or the pool out of a config.
 
     config (Config): The config of the training.
-    base (Config): The teacher's own config. Its [initialize] comes back, and its part
-        of [training] that says which pipes learn and what counts.
+    base (Config): The teacher's own config. Its [initialize] comes back.
     component (str): The pipe that learnt: it is no longer initialized as it was.
     RETURNS (Config): A config that spaCy alone can train with.
     """
     plain, base = copy.deepcopy(config), base.interpolate()
     plain["initialize"] = base["initialize"]
     plain["initialize"]["components"].pop(component, None)
-    for key in ("frozen_components", "annotating_components", "score_weights"):
-        plain["training"][key] = base["training"][key]
     for section in ("training", "corpora", "nlp"):
         plain[section] = _scrub(plain[section], base.get(section, {}))
     plain["paths"] = _used_paths(plain)
     return plain
+
+
+def _about_pipes(base: Language, pipes: Sequence[str]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): That part of the base's [training] that says which
+    pipes learn and what counts, for those of its pipes that are saved.
+    """
+    training = base.config.interpolate()["training"]
+    told = {
+        key: [name for name in training[key] if name in pipes]
+        for key in ("frozen_components", "annotating_components")
+    }
+    scores = {x: set(default_score_weights(base, x)) for x in base.component_names}
+    given = set().union(*(scores.pop(name) for name in pipes if name in scores))
+    lost = set().union(*scores.values()) - given
+    weights = training["score_weights"].items()
+    return {**told, "score_weights": {x: y for x, y in weights if x not in lost}}
 
 
 def _used_paths(config: Mapping[str, Any]) -> Dict[str, Any]:

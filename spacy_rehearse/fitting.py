@@ -158,7 +158,7 @@ def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]
     ours = (how.name, how.component, *inputs.upstream, *inputs.frozen)
     return [
         name
-        for name, pipe in nlp.pipeline
+        for name, pipe in nlp._components  # while spaCy initializes, most are disabled
         if getattr(pipe, "is_trainable", False) and name not in ours
     ]
 

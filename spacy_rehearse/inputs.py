@@ -69,15 +69,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     training = config["training"]
     frozen = tuple(training["frozen_components"])
     annotating = tuple(training["annotating_components"])
-    checks.check_settings(
-        how.ratio,
-        how.soft,
-        how.margin,
-        how.rename,
-        how.heldout,
-        how.expert,
-        how.column,
-    )
+    checks.check_settings(how)
     checks.check_memory(how.memory)
     checks.check_cache(how.cache)
     checks.check_output(how.teacher, sys.argv)
@@ -93,6 +85,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     check_columns(nlp, teacher)
     check_copy(teacher, how.column or {})
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
+    checks.check_completed(gold.examples, teacher, labels)
     warn_of_dev(config, labels)
     if how.memory and how.memory.get("save_to"):
         key = round_key(teacher.weights, labels)

@@ -42,7 +42,7 @@ from .rounds import save_round
 from .session import Session
 from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
-from .teacher import Entity, load_teacher, overlaps, required_pipes
+from .teacher import Entity, labels_before, load_teacher, overlaps, required_pipes
 
 N_ASKED = 500  # texts of the pool that experts are tried on
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
@@ -129,8 +129,9 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         column=column,
         movable=movable,
     )
+    target: Any = nlp.get_pipe(how.component)
+    session.target_labels = tuple(target.labels)
     if movable:
-        target: Any = nlp.get_pipe(how.component)
         session.frozen_weights = frozen_weights(target.model, movable)
     if is_teachers:
         session.weights_digest = weights_digest(nlp, session.learning)
@@ -161,8 +162,10 @@ def _remember_starts(nlp: Language, inputs: Inputs, how: Settings) -> List[Start
 
 
 def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> None:
-    pipe = nlp.get_pipe(component)
-    for label in new:
+    pipe: Any = nlp.get_pipe(component)
+    # Those that earlier pipes set, too: spaCy's recogniser takes them over from
+    # doc.ents where it meets them, and gets a new output layer, which nobody holds.
+    for label in (*new, *labels_before(nlp, component)):
         pipe.add_label(label)
     for label in old:  # before any memory zone, which would forget them
         nlp.vocab.strings.add(label)

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .completion import complete
+from .completion import COMPLETED, complete, completed_by
 from .distillation import update_softly
 from .examples import to_examples
 from .findings import count
@@ -18,8 +18,6 @@ from .overlap import judge
 from .session import Session
 from .silver import SilverText
 from .teacher import Teacher, annotate_docs, zone
-
-COMPLETED = "spacy_rehearse_completed"  # in Doc.user_data
 
 
 def complete_gold(
@@ -33,7 +31,7 @@ def complete_gold(
     RETURNS (Counter): How many entities were filled in, given up in conflicts,
         misaligned, or mended.
     """
-    stamp = session.teacher.fingerprint
+    stamp = completed_by(session.teacher, session.labels)
     new = [eg for eg in examples if eg.reference.user_data.get(COMPLETED) != stamp]
     found = session.entities_in([eg.reference.text for eg in new])
     counts: Counter = Counter()

@@ -43,6 +43,7 @@ class Session:
         to step back. None for no column.
     movable (MovableT): What may move of the weights that are partly or wholly frozen.
     frozen_weights (Dict): What a column leaves as it is, to put it back if need be.
+    target_labels (Tuple[str, ...]): All labels of the learning pipe.
     weights_digest (Counter): Digests of the learning pipes' weights before the first
         update. Empty if they were not the teacher's.
     found (Counter): What the experts found in the silver so far.
@@ -71,6 +72,7 @@ class Session:
     column: Optional[Dict[str, Any]] = None
     movable: MovableT = field(default_factory=dict)
     frozen_weights: Dict[KeyT, Any] = field(default_factory=dict)
+    target_labels: Tuple[str, ...] = ()
     weights_digest: Counter = field(default_factory=Counter)
     found: Counter = field(default_factory=Counter)
     about: Dict[str, Any] = field(default_factory=dict)

@@ -142,6 +142,28 @@ def sets_entities(nlp: Language, name: str) -> bool:
     return "doc.ents" in assigned or getattr(pipe, "annotate_ents", False)
 
 
+def labels_before(nlp: Language, component: str) -> List[str]:
+    """List the labels of entities that pipes set before `component` runs.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the pipe.
+    RETURNS (List[str]): The labels, as far as these pipes tell: a function does not.
+    """
+    before = nlp.component_names[: nlp.component_names.index(component)]
+    found = {
+        label
+        for name in before
+        if sets_entities(nlp, name)
+        for label in _labels(nlp.get_pipe(name))
+    }
+    return sorted(found)
+
+
+def _labels(pipe: Any) -> List[str]:
+    """RETURNS (List[str]): A pipe's labels. A function has none."""
+    return list(getattr(pipe, "labels", ()))
+
+
 def required_pipes(
     nlp: Language, component: str, annotating: Iterable[str] = ()
 ) -> List[str]:
@@ -206,7 +228,7 @@ def annotate_docs(
     """
     for name in pipes:
         pipe: Any = nlp.get_pipe(name)
-        docs = pipe.pipe(docs)
+        docs = pipe.pipe(docs) if hasattr(pipe, "pipe") else map(pipe, docs)
     return list(docs)
 
 
@@ -265,7 +287,7 @@ def fingerprint_parts(nlp: Language, pipes: Sequence[str]) -> Dict[str, str]:
     settings = {name: [nlp.get_pipe_config(name), _cfg(p)] for name, p in components}
     return {
         "weights": _digest(json.dumps(weights)),
-        "labels": _digest(json.dumps([list(p.labels) for _, p in components])),
+        "labels": _digest(json.dumps([_labels(p) for _, p in components])),
         "settings": _digest(json.dumps(settings, sort_keys=True)),
         "tokenizer": tokenizer_digest(nlp),
         "vectors": vectors_digest(nlp),

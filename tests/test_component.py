@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from spacy_rehearse import rehearse
+from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.findings import Findings
@@ -101,6 +102,37 @@ def test_component_puts_frozen_weights_back_that_others_moved(base, corpus):
         nlp.update(examples[4:8], sgd=False)
     rehearsal.settle()  # take off the margin, which is no move
     assert not put_back(ner.model, rehearsal.session.movable, before)
+
+
+def test_component_ships_frozen_weights_where_a_loop_leaves_it_out(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    nlp.update(examples[:4], sgd=False)
+    nlp.get_pipe("ner").finish_update(nlp.resume_training())  # with the margin on
+    with pytest.warns(UserWarning, match="in the order of nlp.pipeline"):
+        plain = create_export_v1()(nlp)
+    session = nlp.get_pipe("rehearsal").session
+    model = plain.get_pipe("ner").model
+    assert not put_back(model, session.movable, session.frozen_weights)
+
+
+def test_component_says_so_if_a_loop_leaves_it_out_without_a_column(base, corpus):
+    nlp, examples = initialized(base, corpus, column=None)
+    optimizer = nlp.resume_training()
+    nlp.update(examples[:4], sgd=False)
+    nlp.update(examples[4:8], sgd=False)  # gradients may be accumulated
+    nlp.get_pipe("ner").finish_update(optimizer)
+    with pytest.warns(UserWarning, match="in the order of nlp.pipeline"):
+        nlp.update(examples[8:12], sgd=False)
+
+
+def test_component_refuses_gold_that_another_training_completed(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    nlp.update(examples, sgd=False)
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    initialize(nlp, base, corpus, examples, column=None)  # the same: no harm
+    with pytest.raises(ValueError, match="read the examples from the file again"):
+        initialize(nlp, base, corpus, examples, labels=["GADGET", "ORG"], column=None)
 
 
 def test_component_completes_the_gold_in_place_once(base, corpus):

@@ -203,6 +203,7 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not per
         ({"nlp__pipeline": ["ner"]}, "put 'rehearsal' first"),
         ({"nlp__pipeline": ["ner", "rehearsal"]}, "must stand first"),
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
+        ({"corpora__train__max_length": 1}, "the gold holds no entity in"),
         ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
         (

@@ -137,17 +137,32 @@ def test_export_config_is_whole_whatever_variables_it_is_made_of(
     base, corpus, tmp_path
 ):
     own = spacy.load(base).config
-    own["vars"] = {"frozen": []}
-    own["training"]["frozen_components"] = "${vars.frozen}"
+    own["vars"] = {"a": 1}
     made = load_config(quick_config(base, corpus, tmp_path / "v.cfg"))
     made["paths"].update(root=str(corpus), train="${paths.root}/train.spacy")
-    own["initialize"]["components"] = {"ner": {"labels": ["X"]}, "tagger": {"a": 1}}
+    own["initialize"]["components"] = {
+        "ner": {"labels": ["X"]},
+        "tagger": {"a": "${vars.a}"},
+    }
     plain = plain_config(made, own, "ner")
     assert plain["initialize"]["components"] == {"tagger": {"a": 1}}
     assert set(plain["paths"]) == {"root", "train", "dev", "base"}
     told = plain.interpolate()
     assert told["corpora"]["train"]["path"] == f"{corpus}/train.spacy"
-    assert told["training"]["frozen_components"] == []
+
+
+def test_export_says_nothing_of_pipes_that_are_not_saved(shared_base, corpus, tmp_path):
+    nlp = spacy.load(shared_base)
+    nlp.config["training"]["frozen_components"] = ["tagger", "tok2vec"]
+    nlp.config["training"]["annotating_components"] = ["tok2vec"]
+    nlp.config["training"]["score_weights"] = {"tag_acc": 0.5, "ents_f": 0.5, "me": 0.1}
+    nlp.to_disk(tmp_path / "base")
+    nlp, _ = initialized(tmp_path / "base", corpus, column=None)
+    nlp.remove_pipe("tagger")
+    told = create_export_v1()(nlp).config["training"]
+    assert told["frozen_components"] == ["tok2vec"]
+    weights = told["score_weights"]
+    assert weights["ents_f"] and weights["me"] and "tag_acc" not in weights
 
 
 def test_export_keeps_the_live_pipeline_in_training(base, corpus):

@@ -197,7 +197,8 @@ def initialize(nlp, base, corpus, examples, **settings):
         "expert": None,
         **settings,
     }
-    rehearsal.initialize(lambda: examples, nlp=nlp, **told)
+    with nlp.select_pipes(enable=["rehearsal"]):  # as spaCy's own loop does
+        rehearsal.initialize(lambda: examples, nlp=nlp, **told)
     return rehearsal
 
 

@@ -1,6 +1,7 @@
 """`python -m spacy rehearse check`."""
 
 import json
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from inspect import signature
@@ -14,26 +15,24 @@ from spacy.cli._util import Arg, Opt, parse_config_overrides
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
-from spacy.training import Example
 from spacy.util import (
     load_config,
     load_model_from_config,
     registry,
     resolve_dot_names,
 )
+from spacy.vocab import Vocab
 from thinc.api import Config, ConfigValidationError
 from wasabi import msg
 
-from .. import checks
-from ..column import DEFAULT_COLUMN, check_columns, check_copy
+from ..checks import check_enabled
+from ..column import DEFAULT_COLUMN
 from ..diagnose import Diagnosis, advise, advise_on_rate, check_pool, diagnose
-from ..gold import check_dev, read_docs, resolve_labels
-from ..labelling import count_texts
-from ..listeners import check_listeners
-from ..memory import round_key
+from ..gold import check_dev, read_docs
+from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
-from ..rounds import check_none_is_lost, open_memory
-from ..teacher import Teacher, load_teacher
+from ..settings import Settings
+from ..teacher import Teacher
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, wrong_settings
@@ -129,34 +128,23 @@ def check_config(config: Config) -> Teacher:
     RAISES (ValueError): If a setting is wrong, a file can't be read, there is no text
         in the pool, or dev marks none of the new labels.
     """
-    nlp, settings = _check_settings(config)
-    given = config["initialize"]["components"]["rehearsal"]
-    memory = open_memory(settings["memory"])
-    component = config["components"]["rehearsal"].get("component", "ner")
-    annotating = config["training"]["annotating_components"]
-    teacher = load_teacher(given["teacher"], component, annotating)
-    docs = _docs(config, "train_corpus", teacher)
-    examples = (Example(doc, doc) for doc in docs)
-    frozen = config["training"]["frozen_components"]
-    check_listeners(nlp, component, frozen, annotating, examples)
-    check_columns(nlp, teacher)
-    check_copy(teacher, settings["column"] or {})
-    gold, dev = (
-        Counter(ent.label_ for doc in found for ent in doc.ents)
-        for found in (docs, _docs(config, "dev_corpus", teacher))
-    )
-    new = resolve_labels(given.get("labels"), gold, teacher.labels)
-    if save_to := (settings["memory"] or {}).get("save_to"):
-        check_none_is_lost(memory, round_key(teacher.weights, new), save_to)
-    check_dev(path_of(config, "dev_corpus"), dev, new)
-    read = registry.resolve({"pool": given["pool"]})["pool"]
-    count_texts(islice(read(teacher.nlp), 1))
-    return teacher
+    nlp, how = _check_settings(config)
+    for name in ("train_corpus", "dev_corpus"):
+        read_docs(path_of(config, name), Vocab())  # says more than spaCy's reader does
+    (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of dev: see below
+        inputs = read_inputs(nlp, lambda: corpus(nlp), how)
+    check_enabled(nlp, how.component)
+    dev = _docs(config, "dev_corpus", inputs.teacher)
+    marked = Counter(ent.label_ for doc in dev for ent in doc.ents)
+    check_dev(path_of(config, "dev_corpus"), marked, inputs.labels)
+    return inputs.teacher
 
 
-def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
-    """RETURNS (Tuple[Language, Dict[str, Any]]): The pipeline before the training, and
-    [initialize.components.rehearsal], resolved.
+def _check_settings(config: Config) -> Tuple[Language, Settings]:
+    """RETURNS (Tuple[Language, Settings]): The pipeline before the training, and how it
+    would rehearse.
     """
     check_has_rehearsal(config)
     with _naming("[training]"):
@@ -182,21 +170,7 @@ def _check_settings(config: Config) -> Tuple[Language, Dict[str, Any]]:
             section="components",
             name="rehearsal",
         )
-    checks.check_settings(
-        rehearsal.ratio,
-        rehearsal.soft,
-        rehearsal.margin,
-        rehearsal.rename,
-        settings["heldout"],
-        settings["expert"],
-        settings["column"],
-    )
-    checks.check_memory(settings["memory"])
-    checks.check_cache(settings["cache"])
-    frozen = config["training"]["frozen_components"]
-    checks.check_pipeline(nlp, "rehearsal", rehearsal.component, frozen)
-    checks.check_enabled(nlp, rehearsal.component)
-    return nlp, settings
+    return nlp, rehearsal.settings(**settings)
 
 
 @contextmanager
