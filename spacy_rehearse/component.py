@@ -153,7 +153,7 @@ class Rehearsal(Pipe):
         self.scores: Dict[str, Any] = {}
         self.best_score = 0.0
         self.n_updates = 0
-        self.best_labels: List[LabelScore] = []  # at the best checkpoint
+        self.labels_scored: List[LabelScore] = []  # at the last checkpoint
         self.unsaved_score = False
         self._compared = self._warned = self._told_of_saving = False
         self._bias: Any = None  # of scores, without and with the margin
@@ -418,10 +418,10 @@ class Rehearsal(Pipe):
         """
         if self.session is None:
             return dict.fromkeys(SCORE_WEIGHTS)
-        self.scores, labels = evaluate_student(self.nlp, self.session, list(examples))
-        score = self.scores["rehearsal_score"] or 0.0
-        if score >= self.best_score:  # as spaCy saves: the later of two that are level
-            self.best_score, self.best_labels = score, labels
+        self.scores, self.labels_scored = evaluate_student(
+            self.nlp, self.session, list(examples)
+        )
+        self.best_score = max(self.best_score, self.scores["rehearsal_score"] or 0.0)
         self.unsaved_score = True
         return dict(self.scores)
 

@@ -316,10 +316,11 @@ def _advise_on_labels(found: Diagnosis) -> List[str]:
             f"dev marks {', '.join(strange)}, which neither the teacher knows nor the "
             "gold teaches"
         )
-    by_case = {label.lower(): label for label in old}
+    by_case = {label.lower(): f"the teacher's {label}" for label in old}
     for label in sorted({*found.new, *found.dev_labels} - old):
         if twin := by_case.get(label.lower()):
-            advice.append(f"{label} is another label than the teacher's {twin}")
+            advice.append(f"{label} is another label than {twin}")
+        by_case.setdefault(label.lower(), label)
     return advice
 
 

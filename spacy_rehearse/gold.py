@@ -286,7 +286,8 @@ def _strip_space(ent: Span) -> Span:
         start += 1
     while end > start and ent.doc[end - 1].is_space:
         end -= 1
-    return Span(ent.doc, start, end, label=ent.label, kb_id=ent.kb_id)
+    label, kb_id, span_id = ent.label, ent.kb_id, ent.id
+    return Span(ent.doc, start, end, label=label, kb_id=kb_id, span_id=span_id)
 
 
 def _sentence_starts(example: Example) -> Set[int]:

@@ -79,7 +79,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     memory = open_memory(how.memory)
     check_listeners(nlp, how.component, frozen, annotating, gold.examples)
     n_pool = count_texts(how.pool(nlp))
-    teacher = load_teacher(how.teacher, how.component, annotating)
+    teacher = load_teacher(how.teacher, how.component, annotating, nlp.max_length)
     _warn_of_annotators(teacher, annotating)
     checks.check_vectors(nlp, teacher)
     check_columns(nlp, teacher)

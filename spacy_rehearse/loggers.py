@@ -1,9 +1,10 @@
 """Registered loggers: spaCy's table, with columns that can be told apart."""
 
+import math
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import registry
@@ -58,8 +59,13 @@ def create_console_logger_v1(
         names = {name: short_name(nlp, name) for name in nlp.pipe_names}
         log_step, close = spacys_own(_as_shown(nlp, names), stdout, stderr)
         log_also, close_also = also(nlp, stdout, stderr) if also else (_ignore, _ignore)
+        best_score, best_labels = -math.inf, list[LabelScore]()
 
         def log(info: Optional[Dict[str, Any]]) -> None:
+            nonlocal best_score, best_labels
+            # As spaCy saves: the later of two that are level.
+            if info is not None and info["score"] >= best_score:
+                best_score, best_labels = info["score"], _labels_scored(nlp)
             log_step(None if info is None else shorten(info, names))
             log_also(info)
 
@@ -67,7 +73,7 @@ def create_console_logger_v1(
             close()
             close_also()
             if console_output:
-                stdout.write(_label_table(nlp))
+                stdout.write(_label_table(best_labels))
 
         return log, finalize
 
@@ -78,12 +84,14 @@ def _ignore(*_: Any) -> None:
     """Log nothing."""
 
 
-def _label_table(nlp: Language) -> str:
-    """RETURNS (str): What was kept and learnt, label by label, at the best checkpoint.
-    Empty if nothing was scored.
-    """
+def _labels_scored(nlp: Language) -> List[LabelScore]:
+    """RETURNS (List[LabelScore]): What was kept and learnt, label by label."""
     pipes = (p for n, p in nlp.pipeline if nlp.get_pipe_meta(n).factory == FACTORY)
-    labels = getattr(next(pipes, None), "best_labels", [])
+    return getattr(next(pipes, None), "labels_scored", [])
+
+
+def _label_table(labels: Sequence[LabelScore]) -> str:
+    """RETURNS (str): The same, as a table. Empty if nothing was scored."""
     if not labels:
         return ""
     titles = ("Label", "Entities", "Kept", "F before", "F after")

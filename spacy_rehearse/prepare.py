@@ -210,9 +210,10 @@ def _train_experts(inputs: Inputs, how: Settings) -> List[Expert]:
     if how.expert is None:
         return []
     teacher = inputs.teacher
+    source = how.teacher, how.component, inputs.annotating, teacher.nlp.max_length
     transformer = has_transformer(teacher.nlp, teacher.component)
     return train_experts(
-        lambda: load_teacher(how.teacher, how.component, inputs.annotating).nlp,
+        lambda: load_teacher(*source).nlp,
         teacher.pipes,
         [eg.reference for eg in inputs.gold.examples],
         inputs.labels,

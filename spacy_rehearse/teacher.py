@@ -46,7 +46,7 @@ class Teacher(NamedTuple):
 
 
 def load_teacher(
-    source: str, component: str, annotating: Sequence[str] = ()
+    source: str, component: str, annotating: Sequence[str] = (), max_length: int = 0
 ) -> Teacher:
     """Load a pipeline as the teacher, with a vocab of its own.
 
@@ -54,6 +54,8 @@ def load_teacher(
     component (str): The name of its entity recogniser.
     annotating (Sequence[str]): Pipes whose annotation the recogniser needs, beside
         those by which it was trained.
+    max_length (int): Characters of the longest text that it must take, where that is
+        more than its own nlp.max_length.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): If it can't be loaded, lacks the component, or if that is
         not an entity recogniser.
@@ -61,6 +63,7 @@ def load_teacher(
     setting = "`teacher` in [initialize.components.rehearsal]"
     nlp = load_pipeline(source, "teacher", setting)
     check_recogniser(nlp, component, f"teacher {str(source)!r}")
+    nlp.max_length = max(nlp.max_length, max_length)
     needed = [*annotating, *annotators_of(nlp, component)]
     pipes = tuple(required_pipes(nlp, component, needed))
     for name in set(pipes) & set(nlp.disabled):

@@ -300,16 +300,6 @@ def test_component_lets_all_labels_learn_where_one_is_corrected(base, corpus, ca
     assert "ORG: the teacher knows it already" in capfd.readouterr().err
 
 
-def test_component_tells_of_the_checkpoint_that_spacy_saves(base, corpus):
-    nlp, examples = initialized(base, corpus)
-    rehearsal = nlp.get_pipe("rehearsal")
-    with nlp.select_pipes(disable=["rehearsal"]):
-        rehearsal.score(list(examples[:0]))  # nothing is learnt: the score is 0
-        first = rehearsal.best_labels
-        rehearsal.score(list(examples[:0]))
-    assert rehearsal.best_labels is not first  # of two that are level, the later one
-
-
 def test_component_corrected_label_is_never_taken_from_the_teacher(base, corpus):
     nlp = spacy.load(base)
     nlp.add_pipe("rehearsal", first=True)

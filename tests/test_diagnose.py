@@ -96,6 +96,9 @@ def test_diagnosis_tells_of_odd_labels_of_dev(teacher):
     assert any(x.startswith("dev never marks GADGET: what is") for x in advice)
     assert any(x.startswith("dev marks Person, which neither") for x in advice)
     assert "Person is another label than the teacher's PERSON" in advice
+    gold = [named((35, 43, "GADGET")), named((35, 43, "Gadget"))]
+    advice = advise(diagnose(teacher, gold=gold, dev=gold, pool=[]))
+    assert "Gadget is another label than GADGET" in advice
 
 
 def test_diagnosis_finds_a_weak_teacher(teacher):

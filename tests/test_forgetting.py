@@ -21,6 +21,7 @@ from spacy_rehearse.gate import judge, parse_limits
 from spacy_rehearse.report.chart import chart
 from spacy_rehearse.report.forgetting import (
     MOST_SHOWN,
+    _draw,
     as_html,
     as_json,
     as_text,
@@ -349,6 +350,11 @@ ABOUT = {"before": "base 1.0", "after": "student 1.1"}
 
 
 STEPS = [("50", 20.0, 100.0, 0.3), ("100", 60.0, 100.0, 0.7), ("150", 50, 100, 0.6)]
+
+
+def test_report_escapes_text_and_labels():
+    drawn = _draw("Ana <b> went", [(0, 3, "<img src=x>")], {"<img src=x>": "#ff0000"})
+    assert "<img" not in drawn and "<b>" not in drawn and "#ff0000" in drawn
 
 
 def test_report_highlights_the_best_checkpoint(report):

@@ -30,8 +30,12 @@ def spans_of(doc):
 
 def test_gold_white_space_is_taken_off_the_edges():
     eg = example(["\n", "Bob", "\n", " ", "x"], (0, 3, "PERSON"))
+    known = Span(eg.reference, 0, 3, label="PERSON", kb_id="Q1", span_id="b")
+    eg.reference.set_ents([known])
     assert mend_entities(eg) == 1
     assert spans_of(eg.reference) == [(1, 2, "PERSON")]
+    (ent,) = eg.reference.ents
+    assert (ent.kb_id_, ent.id_) == ("Q1", "b")
     assert [t.ent_iob for t in eg.reference] == [2, 3, 2, 2, 2]
     assert mend_entities(eg) == 0
 

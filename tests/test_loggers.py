@@ -54,11 +54,30 @@ def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
     assert info["other_scores"] is scores and scores["rehearsal_flood"] == 2.5
 
 
+@pytest.mark.parametrize(
+    "scores, best",
+    [((0.2, 0.5, 0.4), 1), ((0.2, 0.5, 0.5), 2), ((0.0, 0.0), 1), ((0.0,), 0)],
+)
+def test_loggers_tell_of_the_checkpoint_that_spacy_saves(scores, best):
+    nlp = spacy.blank("xx")
+    rehearsal = nlp.add_pipe("rehearsal")
+    nlp.config["training"].update(max_steps=1, eval_frequency=1)
+    out = io.StringIO()
+    log, finalize = create_console_logger_v1()(nlp, out, out)
+    for step, score in enumerate(scores):
+        rehearsal.labels_scored = [LabelScore(f"STEP{step}", None, None, 0.5)]
+        info = {"epoch": 0, "step": step, "score": score, "losses": {"rehearsal": 0.0}}
+        log({**info, "other_scores": {}})
+    finalize()
+    table = out.getvalue().split("At the best checkpoint")[1]
+    assert [x for x in table.split() if "STEP" in x] == [f"STEP{best}"]
+
+
 def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
     nlp = spacy.blank("xx")
     rehearsal = nlp.add_pipe("rehearsal")
     nlp.config["training"].update(max_steps=1, eval_frequency=1)
-    rehearsal.best_labels = [
+    rehearsal.labels_scored = [
         LabelScore("ORG", PRFScore(tp=9, fn=1), 0.8, 0.75),
         LabelScore("GADGET", None, None, 0.5),
         LabelScore("GPE", PRFScore(tp=2, fn=18), None, None),

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from spacy import displacy
 
 from ..forgetting import NOTHING, Changed, Forgetting
@@ -193,12 +193,12 @@ def _changed(changed: Changed, colours: Mapping[str, str]) -> Dict[str, Any]:
 
 
 def _draw(text: str, entities: Sequence[Entity], colours: Mapping[str, str]) -> Markup:
-    ents = [{"start": s, "end": e, "label": label} for s, e, label in entities]
+    ents = [{"start": s, "end": e, "label": escape(x)} for s, e, x in entities]
     drawn = displacy.render(
         {"text": text, "ents": ents, "title": None},
         style="ent",
         manual=True,
         jupyter=False,
-        options={"colors": dict(colours)},
+        options={"colors": {str(escape(x)): y for x, y in colours.items()}},
     )
-    return Markup(drawn)  # displaCy escapes the text
+    return Markup(drawn)  # displaCy escapes the text, and not the labels
