@@ -12,6 +12,7 @@ from .recipe import (
     FEW_ENTITIES,
     FEW_NAMES,
     GOLD_WORDS,
+    MARGIN,
     MORE_STEPS,
     SMALL_GOLD,
     GoldSize,
@@ -151,8 +152,8 @@ def _told(setting: Any) -> str:
 def _for_scarce(margin: Any) -> str:
     if margin is None:
         return (
-            "1.5 if experts miss most of the gold held out from them or, without any, "
-            f"if it has less than {FEW_ENTITIES} new entities, else 0"
+            f"{MARGIN} if experts miss most of the gold held out from them or, without "
+            f"any, if it has less than {FEW_ENTITIES} new entities, else 0"
         )
     return "yours" if margin else NONE
 

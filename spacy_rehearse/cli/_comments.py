@@ -1,11 +1,20 @@
 """Comments in the config that init-config writes, where a reader would ask."""
 
+from textwrap import TextWrapper
 from typing import List
 
 from thinc.api import Config
 
-from ..recipe import GOLD_WORDS, GoldSize
+from .. import recipe
+from ..recipe import GoldSize
 
+_WRAPPED = TextWrapper(
+    width=86,
+    initial_indent="# ",
+    subsequent_indent="# ",
+    break_long_words=False,
+    break_on_hyphens=False,
+)
 COMMENTS = {
     "[paths]": [
         "Written by `python -m spacy rehearse init-config`. Train with:",
@@ -16,17 +25,19 @@ COMMENTS = {
     ],
     "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
     "soft =": [
-        "Weight of distillation: the teacher's scores, not just its choice. Beside a",
+        "Weight of distillation: the teacher's scores, not just its choice. Beside a "
         "column it acts only where old labels hide new ones, and have to step back.",
     ],
     "margin =": [
-        "`O` scores so much higher while new labels learn, so that they win over it more",
-        "often afterwards. null: 1.5 if the experts miss most of the gold that is held",
-        "out from them or, without experts, below 500 new entities; or else 0.",
+        "`O` scores so much higher while new labels learn, so that they win over it "
+        "more often afterwards. null: {recipe.MARGIN} if the experts miss most of the "
+        "gold that is held out from them or, without experts, below "
+        "{recipe.FEW_ENTITIES} new entities; or else 0.",
     ],
     "rename =": [
-        "Share of the gold's new entities that are learnt under a made-up name. null: 0.5",
-        "if most names occur once in the gold (not for terms in lower case), or else 0.",
+        "Share of the gold's new entities that are learnt under a made-up name. null: "
+        "{recipe.RENAMED} if most names occur once in the gold (not for terms in "
+        "lower case), or else 0.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
@@ -35,8 +46,8 @@ COMMENTS = {
         "A copy of the shared embeddings of its own, so that no other pipe changes.",
     ],
     "[corpora.train.augmenter]": [
-        "Hardly any text has an entity, or far fewer than in dev. Of those that have none,",
-        "so many are kept.",
+        "Hardly any text has an entity, or far fewer than in dev. Of those that have "
+        "none, so many are kept.",
     ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
@@ -46,11 +57,11 @@ COMMENTS = {
     ],
     "[training.batcher]": ["Words of gold in an update. Silver comes on top."],
     "[training.before_to_disk]": [
-        "Saves a pipeline that does not need the plugin. It keeps the base's name and",
+        "Saves a pipeline that does not need the plugin. It keeps the base's name and "
         "version; set name = ..., version = ... here for others.",
     ],
     "[training.score_weights]": [
-        "rehearsal_score is the harmonic mean of new F and retention. ents_f can't",
+        "rehearsal_score is the harmonic mean of new F and retention. ents_f can't "
         "choose a checkpoint: dev marks new labels only. 0.0 = shown, null = hidden.",
     ],
     "[initialize.before_init]": [
@@ -61,26 +72,27 @@ COMMENTS = {
     ],
     "cache =": ["Holds pool text! null keeps it in memory."],
     "[initialize.components.rehearsal.expert]": [
-        "Copies of the base that learn the gold alone, to find the new labels in the",
+        "Copies of the base that learn the gold alone, to find the new labels in the "
         "pool. To do without: delete this section, and write expert = null above it.",
     ],
     "[initialize.components.rehearsal.column]": [
-        "New labels get weights of their own; the original's are frozen. To let all weights",
-        "learn, held by distillation: delete this section, and write column = null above",
-        "it. copy = null: gold below 8,000 words is learnt by a copy of the original's",
-        "weights, which learns more; false: never, which is faster to predict. width, hidden",
-        "= null: 32 and 16, or 64 and 64 where names are made up and gold is enough.",
-        "step_back = null: old labels make room where they often hide new ones",
-        '("Party" in "the Party"), or where one is corrected, and can change a little;',
-        "false: never.",
+        "New labels get weights of their own; the original's are frozen. To let all "
+        "weights learn, held by distillation: delete this section, and write column = "
+        "null above it. copy = null: gold below {recipe.COPIED_GOLD:,} words is "
+        "learnt by a copy of the original's weights, which learns more; false: never, "
+        "which is faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
+        "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
+        "where names are made up and gold is enough. step_back = null: old labels "
+        'make room where they often hide new ones ("Party" in "the Party"), or where '
+        "one is corrected, and can change a little; false: never.",
     ],
     "[initialize.components.rehearsal.memory]": [
-        "Annotated texts of earlier rounds are replayed from path, and some of this",
+        "Annotated texts of earlier rounds are replayed from path, and some of this "
         "round's are kept in save_to. The first round finds no file, and makes it.",
     ],
     "annotating_components =": [
-        "A frozen tok2vec that the recogniser listens to has to run during training, and",
-        "what set annotation for it when the base was trained.",
+        "A frozen tok2vec that the recogniser listens to has to run during training, "
+        "and what set annotation for it when the base was trained.",
     ],
     "[initialize.components.rehearsal.pool]": [
         "Raw text like that which the pipeline reads: .txt, .jsonl, .spacy, a folder.",
@@ -103,20 +115,19 @@ def with_comments(
     options (str): Those of `spacy train`.
     RETURNS (str): The text.
     """
-    passes = round(config["training"]["max_steps"] * GOLD_WORDS / gold.n_words)
+    n_words = config["training"]["max_steps"] * recipe.GOLD_WORDS
+    told = {
+        "config": config_path,
+        "options": options,
+        "passes": round(n_words / gold.n_words),
+        "n": gold.n_docs,
+        "recipe": recipe,
+    }
     lines: List[str] = []
     for line in config.to_str(interpolate=False).splitlines():
         for start, comments in COMMENTS.items():
             if line.startswith(start):
-                lines += [
-                    "# "
-                    + c.format(
-                        config=config_path,
-                        options=options,
-                        passes=passes,
-                        n=gold.n_docs,
-                    )
-                    for c in comments
-                ]
+                for comment in comments:
+                    lines += _WRAPPED.wrap(comment.format(**told))
         lines.append(line)
     return "\n".join(lines) + "\n"
