@@ -4,7 +4,9 @@ import copy
 import json
 import shutil
 import time
+from contextlib import redirect_stderr
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -244,7 +246,8 @@ def hold_out(config: Config) -> Session:
         known = _memory_path(config)
         read_only = {"path": str(known), "save_to": None}
         settings["memory"] = {**settings["memory"], **read_only} if known else None
-    rehearsal: Any = init_nlp(quick).get_pipe("rehearsal")
+    with redirect_stderr(StringIO()):  # what it tells of itself is of no training
+        rehearsal: Any = init_nlp(quick).get_pipe("rehearsal")
     return rehearsal.session
 
 

@@ -233,7 +233,12 @@ class Rehearsal(Pipe):
             column=column,
             memory=memory,
         )
-        self.session = prepare(self.nlp, get_examples, how)
+        try:
+            self.session = prepare(self.nlp, get_examples, how)
+        except KeyboardInterrupt:
+            if cache:
+                tell(f"Interrupted{kept}, and the next run goes on from there")
+            raise
         self._start_anew()
         for line in self.session.summary:
             tell(line)

@@ -140,10 +140,18 @@ def _spans_of(record: Dict[str, Any]) -> Any:
         if isinstance(listed, list) and any(
             isinstance(x, (list, dict)) for x in listed
         ):
-            if not all(map(_is_triple, listed)):
+            if not all(map(_is_triple, spans := [_as_triple(x) for x in listed])):
                 raise ValueError(f"{key!r} must be a list of [start, end, label]")
-            return [{"start": s, "end": e, "label": x} for s, e, x in listed]
+            return [{"start": s, "end": e, "label": x} for s, e, x in spans]
     return record.get("spans") or []
+
+
+def _as_triple(span: Any) -> Any:
+    """RETURNS (Any): A span of doccano's, where it was to mark relations, too, as a
+    list. Others as they are.
+    """
+    keys = ("start_offset", "end_offset", "label")
+    return [span.get(x) for x in keys] if isinstance(span, dict) else span
 
 
 def _is_triple(span: Any) -> bool:

@@ -20,7 +20,15 @@ from . import scorer
 from .forgetting import as_examples
 from .gold import resolve_labels, share_hidden
 from .near_duplicates import NearDuplicateIndex
-from .recipe import HIDDEN, SILENT, SPARSE, rate_schedule
+from .recipe import (
+    COLUMN_LEARN_RATE,
+    COPY_LEARN_RATE,
+    GOLD_WORDS,
+    HIDDEN,
+    SILENT,
+    SPARSE,
+    rate_schedule,
+)
 from .teacher import (
     Entity,
     ProgressT,
@@ -265,21 +273,33 @@ def advise(
     return advice
 
 
-def advise_on_rate(training: Mapping[str, Any]) -> List[str]:
-    """Tell if the learning rate does not end where the training does.
+def advise_on_rate(training: Mapping[str, Any], column: bool = False) -> List[str]:
+    """Tell if the learning rate does not end where the training does, or is one for
+    training from scratch.
 
     training (Mapping[str, Any]): The [training] section, interpolated.
+    column (bool): Whether new labels get weights of their own.
     RETURNS (List[str]): The advice, if any.
     """
     rate = rate_schedule(training["optimizer"])
-    last = rate.get("total_steps") if isinstance(rate, dict) else None
-    steps = training["max_steps"]
-    if not last or not steps or last == steps:
-        return []
-    return [
-        f"The training has {steps} updates (max_steps), but the rate reaches 0 after "
-        f"{last}: set training.optimizer.learn_rate.total_steps to {steps}, too"
-    ]
+    schedule = rate if isinstance(rate, dict) else {"initial_rate": rate}
+    last, steps = schedule.get("total_steps"), training["max_steps"]
+    advice = []
+    if last and steps and last != steps:
+        advice.append(
+            f"The training has {steps} updates (max_steps), but the rate reaches 0 "
+            f"after {last}: set training.optimizer.learn_rate.total_steps to {steps}, "
+            "too"
+        )
+    highest = schedule.get("initial_rate")
+    if column and isinstance(highest, float) and highest < COPY_LEARN_RATE:
+        advice.append(
+            f"New weights learn little at a rate of {highest:g}: init-config writes "
+            f"{COLUMN_LEARN_RATE} (where gold is small, {COPY_LEARN_RATE}), batches of "
+            f"{GOLD_WORDS} words, and as many updates as the gold needs. Copy "
+            "[training], [training.optimizer] and [training.batcher] from such a config"
+        )
+    return advice
 
 
 def _advise_on_conflicts(found: Diagnosis, column: bool) -> List[str]:

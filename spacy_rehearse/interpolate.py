@@ -71,9 +71,9 @@ def _check_component(base: Language, student: Language, component: str) -> None:
     )
     if n_columns(after) > n_columns(before):
         raise ValueError(
-            f"{component!r} of the student has a column beside the base's weights, "
-            "which never moved: there is nothing to interpolate. With column = null in "
-            "[initialize.components.rehearsal] all weights learn"
+            f"{component!r} of the student has a column that the base lacks. Beside "
+            "one, the base's weights are frozen: there is nothing to interpolate. With "
+            "column = null in [initialize.components.rehearsal] all weights learn"
         )
 
 

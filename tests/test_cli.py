@@ -303,7 +303,7 @@ def test_cli_convert_does_not_overwrite_what_it_was_given(spacy_cli, workdir):
     record = {"text": "He took Xanax", "spans": []}
     srsly.write_jsonl("in.jsonl", [record] * 9)
     done = spacy_cli("convert", "in.jsonl", "a.spacy", "--dev", "a.spacy")
-    assert done.exit_code == 1 and "twice, for two" in done.stdout
+    assert done.exit_code == 1 and "as output and as dev" in done.stdout
     assert not (workdir / "a.spacy").exists()
 
 

@@ -6,7 +6,7 @@ import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
-from spacy_rehearse import rehearse
+from spacy_rehearse import component, rehearse
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
@@ -133,6 +133,20 @@ def test_component_refuses_gold_that_another_training_completed(base, corpus):
     initialize(nlp, base, corpus, examples, column=None)  # the same: no harm
     with pytest.raises(ValueError, match="read the examples from the file again"):
         initialize(nlp, base, corpus, examples, labels=["GADGET", "ORG"], column=None)
+
+
+def test_component_says_where_it_goes_on_if_it_is_interrupted(
+    base, corpus, tmp_path, monkeypatch, capfd
+):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(component, "prepare", interrupt)
+    for cache in (None, str(tmp_path)):
+        with pytest.raises(KeyboardInterrupt):
+            initialized(base, corpus, cache=cache)
+        told = " ".join(capfd.readouterr().err.split())
+        assert ("Interrupted. What is done is kept in" in told) == bool(cache)
 
 
 def test_component_completes_the_gold_in_place_once(base, corpus):

@@ -65,6 +65,13 @@ def test_convert_takes_no_other_list_for_one_without_entities(tmp_path):
             convert(tmp_path, listed, {**listed, "entities": [other]})
 
 
+def test_convert_reads_doccanos_records_of_entities_and_relations(tmp_path):
+    entity = {"id": 3, "start_offset": 0, "end_offset": 5, "label": "DRUG"}
+    record = {"id": 1, "text": "Xanax helped", "entities": [entity], "relations": []}
+    made = convert(tmp_path, record)
+    assert [(e.text, e.label_) for e in made.docs[0].ents] == [("Xanax", "DRUG")]
+
+
 def test_convert_takes_what_is_the_same_when_trimmed_once(tmp_path):
     spans = [span(1, 8), span(2, 7)]
     made = convert(tmp_path, {"text": "a Xanax b", "spans": spans})

@@ -208,6 +208,7 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not per
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
         ({"corpora__train__max_length": 1}, "the gold holds no entity in"),
         ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
+        ({"training__max_stepz": 5}, "[training] ['max_stepz']: spaCy has no such"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
         (
             {"initialize__components__rehearsal__memory": memory_settings("c.cfg")},
@@ -301,7 +302,33 @@ def test_check_tells_that_the_rate_ends_elsewhere():
     assert "100 updates" in told and "reaches 0 after 200" in told
 
 
-def test_check_tells_what_chooses_the_checkpoint():
-    assert not _advise_on_weights({"rehearsal_score": 1.0, "ents_f": 0.0})
-    (advice,) = _advise_on_weights({"rehearsal_scor": 1.0, "rehearsal_score": None})
-    assert advice.startswith("The checkpoint is chosen by rehearsal_scor:")
+def test_check_tells_of_a_rate_too_low_for_new_weights():
+    def advice(learn_rate, column=True):
+        training = {"max_steps": 200, "optimizer": {"learn_rate": learn_rate}}
+        return advise_on_rate(training, column=column)
+
+    assert not advice(0.003) and not advice(0.001, column=False)
+    for rate in (0.001, {"initial_rate": 0.001}):
+        (told,) = advice(rate)
+        assert "learn little at a rate of 0.001: init-config writes 0.006" in told
+
+
+@pytest.mark.parametrize(
+    "weights, frozen, chosen_by",
+    [
+        ({"rehearsal_score": 1.0, "ents_f": 0.0}, [], None),
+        ({"rehearsal_scor": 1.0, "rehearsal_score": None}, [], "rehearsal_scor (1.00)"),
+        ({"rehearsal_score": 0.5, "tag_acc": 0.5}, [], None),  # the tagger learns
+        ({"rehearsal_score": 0.5, "tag_acc": 0.5}, ["tagger"], "tag_acc (0.50)"),
+        ({"rehearsal_score": 0.5, "ents_f": 0.5}, [], "ents_f (0.50)"),
+    ],
+)
+def test_check_tells_what_chooses_the_checkpoint(
+    shared_base, weights, frozen, chosen_by
+):
+    training = {"score_weights": weights, "frozen_components": frozen}
+    pipeline = ["rehearsal", "tok2vec", "tagger", "ner"]
+    config = Config({"training": training, "nlp": {"pipeline": pipeline}})
+    told = _advise_on_weights(config, load_teacher(str(shared_base), "ner"))
+    assert bool(told) == bool(chosen_by)
+    assert not told or chosen_by in told[0].partition(":")[0]

@@ -50,12 +50,16 @@ def require(path: Path, name: str) -> None:
         msg.fail(f"Can't find {path} ({name})", exits=1)
 
 
-def require_different(*paths: Optional[Path]) -> None:
-    """Fail if two files are the same: they hold different things."""
-    given = [path.resolve() for path in paths if path is not None]
-    for path in given:
-        if given.count(path) > 1:
-            msg.fail(f"{path} is given twice, for two different things", exits=1)
+def require_different(**given: Optional[Path]) -> None:
+    """Fail if two files are the same: they hold different things.
+
+    **given (Optional[Path]): The paths, by what they are.
+    """
+    paths = {what: path.resolve() for what, path in given.items() if path is not None}
+    for path in paths.values():
+        same = [what for what, other in paths.items() if other == path]
+        if len(same) > 1:
+            msg.fail(f"{path} is given twice: as {' and as '.join(same)}", exits=1)
 
 
 def require_free(path: Path, force: bool) -> None:

@@ -88,7 +88,7 @@ def annotate_cli(
     if output_file.suffix != ".spacy":
         msg.fail(f"{output_file}: the output is binary, so call it .spacy", exits=1)
     require(pool, "POOL")
-    require_different(pool, output_file)
+    require_different(pool=pool, output=output_file)
     require_free(output_file, force)
     if not can_be_written(cache / "folder"):
         msg.fail(f"Nothing can be written to {cache}: name another --cache", exits=1)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from inspect import signature
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import typer
 from click import NoSuchOption
@@ -31,6 +31,7 @@ from ..diagnose import Diagnosis, advise, advise_on_rate, check_pool, diagnose
 from ..gold import check_dev, read_docs
 from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
+from ..scorer import default_score_weights
 from ..settings import Settings
 from ..teacher import Teacher
 from . import rehearse_cli
@@ -93,8 +94,8 @@ def check_cli(
     given = config["initialize"]["components"]["rehearsal"]
     grows = given.get("column", DEFAULT_COLUMN) is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
-    advice += _advise_on_weights(config["training"]["score_weights"])
-    advice += advise_on_rate(config["training"])
+    advice += _advise_on_weights(config, teacher)
+    advice += advise_on_rate(config["training"], column=grows)
     if as_json:
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
@@ -109,14 +110,22 @@ def check_cli(
         raise typer.Exit(1)
 
 
-def _advise_on_weights(weights: Mapping[str, Optional[float]]) -> List[str]:
-    if weights.get("rehearsal_score"):
+def _advise_on_weights(config: Config, teacher: Teacher) -> List[str]:
+    """Tell if the checkpoint is chosen by scores of what does not learn."""
+    weights = config["training"]["score_weights"]
+    chosen_by = {key: weight for key, weight in weights.items() if weight}
+    still = {*config["training"]["frozen_components"], teacher.component}
+    learning = set(config["nlp"]["pipeline"]) - still
+    for name in learning & set(teacher.nlp.component_names):
+        for key in default_score_weights(teacher.nlp, name):
+            chosen_by.pop(key, None)
+    if set(chosen_by) == {"rehearsal_score"}:
         return []
-    chosen_by = [key for key, weight in weights.items() if weight] or ["nothing"]
+    told = ", ".join(f"{x} ({y:.2f})" for x, y in chosen_by.items()) or "nothing"
     return [
-        f"The checkpoint is chosen by {', '.join(chosen_by)}: set rehearsal_score = 1.0 "
-        "in [training.score_weights], and others to 0.0, as init-config does. ents_f "
-        "would choose the one that forgot most"
+        f"The checkpoint is chosen by {told}: set rehearsal_score = 1.0 in "
+        "[training.score_weights], and others to 0.0, as init-config does. ents_f would "
+        "choose the one that forgot most"
     ]
 
 
@@ -147,6 +156,8 @@ def _check_settings(config: Config) -> Tuple[Language, Settings]:
     would rehearse.
     """
     check_has_rehearsal(config)
+    if unknown := set(config["training"]) - set(ConfigSchemaTraining.model_fields):
+        raise ValueError(f"[training] {sorted(unknown)}: spaCy has no such setting")
     with _naming("[training]"):
         registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if "rehearsal" not in config["nlp"]["pipeline"]:

@@ -73,7 +73,7 @@ def convert_cli(
             --dev dev.spacy --base en_core_web_sm
     """
     require(input_file, "INPUT_FILE")
-    require_different(input_file, output_file, dev_file)
+    require_different(input=input_file, output=output_file, dev=dev_file)
     require_free(output_file, force)
     if dev_file is not None:
         require_free(dev_file, force)

@@ -97,7 +97,7 @@ def evaluate_cli(
         require(path, name)
     if log is not None:
         require(log, "--log")
-    require_different(data, html, markdown)
+    require_different(data=data, html=html, markdown=markdown)
     for output in (html, markdown):
         if output is not None:
             require_free(output, force)

@@ -118,13 +118,13 @@ def init_config_cli(
         require(path, name)
     if how.learns_from_pool and not pool:
         msg.fail(
-            "No --pool given: rehearsal needs raw text like that which the pipeline reads",
+            f"No --pool given: {method} needs raw text like that which the pipeline reads",
             "There are methods without: see --method in --help.",
             exits=1,
         )
-    require_different(train, dev, output_file)
+    require_different(train=train, dev=dev, output=output_file)
     for path in pool or []:
-        require_different(path, train, output_file)
+        require_different(pool=path, train=train, output=output_file)
     given = string_to_list(labels) if labels else None
     texts = (pool or [dev]) if how.rehearses else None  # dev shows what is kept, too
     with fail_on(ValueError, OSError):
