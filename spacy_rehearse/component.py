@@ -4,6 +4,7 @@ import math
 import sys
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from typing import (
     Any,
     Callable,
@@ -25,14 +26,16 @@ from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
-from .averaging import longer_averages, start_averages
+from .averaging import AveragesT, longer_averages, start_averages
 from .checks import check_enabled, check_not_grown
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
-from .margin import get_bias, set_bias, set_margin
+from .layers import ParamsT, output_layer, output_weights
+from .lead import scale_averages, scale_lead
+from .margin import set_margin
 from .parameters import old_part
 from .parity import check_parity, weights_digest
 from .prepare import prepare
@@ -156,7 +159,9 @@ class Rehearsal(Pipe):
         self.labels_scored: List[LabelScore] = []  # at the last checkpoint
         self.unsaved_score = False
         self._compared = self._warned = self._told_of_saving = False
-        self._bias: Any = None  # of scores, without and with the margin
+        # The output layer's weights, when nothing is learnt and while something is.
+        self._settled: Optional[Tuple[ParamsT, ParamsT]] = None
+        self._has_lead = False  # when nothing is learnt
         self._renamed: List[Tuple[Example, Doc, Doc]] = []  # and what they were
         self._losses: Optional[Dict[str, float]] = None
 
@@ -293,7 +298,7 @@ class Rehearsal(Pipe):
         self.settle()  # gradients may be accumulated over several updates
         check_not_grown(self.nlp, self.component, session.target_labels)
         self._put_back()
-        self._set_margin(session)
+        self._start_learning(session)
         self.counts.update(complete_gold(self.nlp, session, examples))
         losses[self.name] += self._rehearse(session, examples, drop)
         self._rename(session, examples)
@@ -344,28 +349,33 @@ class Rehearsal(Pipe):
         for regularize in self.regularizers.values() if session.starts else ():
             movable = both(movable, regularize(session.starts, sgd) or {})
         if movable:
-            averages = averages if session.averages_longer else None
-            with longer_averages(models, averages, self.n_updates):
+            longer = averages if session.averages_longer else None
+            with (
+                self._without_lead(averages),
+                longer_averages(models, longer, self.n_updates),
+            ):
                 for model in models:
                     update_movable(model, sgd, movable)
 
     def settle(self) -> None:
-        """Let scores and gold be what they are when nothing is learnt: see margin.py
-        and renaming.py.
+        """Let scores and gold be what they are when nothing is learnt: see margin.py,
+        lead.py and renaming.py.
         """
         for eg, predicted, reference in self._renamed:
             eg.predicted, eg.reference = predicted, reference
         self._renamed = []
-        if self._bias is not None:
-            pipe = self.nlp.get_pipe(self.component)
-            before, raised = self._bias
-            bias = get_bias(pipe)
-            old = old_part(bias, raised)  # see check_not_grown
-            # Within nlp.use_params, the averages stand there, which have no margin.
-            if (old == raised).all():
-                old[...] = before
-                set_bias(pipe, bias)
-                self._bias = None
+        if self._settled is not None:
+            layer = output_layer(self.nlp.get_pipe(self.component).model)
+            settled, learning = self._settled
+            now = {name: layer.get_param(name).copy() for name in settled}
+            # See check_not_grown.
+            old = {name: old_part(now[name], settled[name]) for name in settled}
+            # Within nlp.use_params, the averages stand there, which are settled.
+            if all((old[name] == learning[name]).all() for name in settled):
+                for name in settled:
+                    old[name][...] = settled[name]
+                    layer.set_param(name, now[name])
+                self._settled = None
 
     def hold(self) -> None:
         """Settle, and put frozen weights back that someone else has moved: what is
@@ -382,12 +392,35 @@ class Rehearsal(Pipe):
                 self._renamed.append((eg, eg.predicted, eg.reference))
                 eg.predicted, eg.reference = renamed
 
-    def _set_margin(self, session: Session) -> None:
+    def _start_learning(self, session: Session) -> None:
+        """Set the margin, and take the lead off, until it is settled."""
+        if session.margin == 0.0 and session.lead == 1.0:
+            return
+        if self._settled is not None:  # someone else has moved what is learnt
+            self._has_lead = False
+        pipe = self.nlp.get_pipe(self.component)
+        settled = output_weights(pipe)
+        if self._has_lead:
+            scale_lead(pipe, session.labels, 1 / session.lead)
         if session.margin:
-            pipe = self.nlp.get_pipe(self.component)
-            before = get_bias(pipe)
             set_margin(pipe, session.margin, session.old_labels)
-            self._bias = before, get_bias(pipe)
+        self._settled = settled, output_weights(pipe)
+
+    @contextmanager
+    def _without_lead(self, averages: Optional[AveragesT]) -> Iterator[None]:
+        """Let weights and averages move as they are learnt."""
+        session = self._require_session()
+        pipe, lead = self.nlp.get_pipe(self.component), session.lead
+        labels = session.labels
+        if self._has_lead:
+            scale_lead(pipe, labels, 1 / lead)
+        if lead != 1.0 and averages and self.n_updates > 1:
+            scale_averages(averages, pipe, labels, 1 / lead)
+        yield
+        if lead != 1.0:
+            scale_lead(pipe, labels, lead)
+            scale_averages(averages or {}, pipe, labels, lead)
+            self._has_lead = True
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did, or that

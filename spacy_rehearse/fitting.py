@@ -13,6 +13,7 @@ from .inputs import Inputs
 from .recipe import (
     FEW_ENTITIES,
     FEW_NAMES,
+    LEAD_OF_COPY,
     MARGIN,
     MARGIN_ALONE,
     MOSTLY_NEW,
@@ -40,6 +41,18 @@ def fit_margin(how: Settings, inputs: Inputs, experts: Sequence[Expert]) -> floa
     if not is_scarce(inputs, experts):
         return 0.0
     return MARGIN if how.ratio else MARGIN_ALONE
+
+
+def fit_lead(pipe: Any, *, copy: bool, step_back: bool) -> float:
+    """Choose by how much new labels' lead over `O` is multiplied.
+
+    pipe (Pipe): The recogniser that learns.
+    copy (bool): Whether they learn in a copy of the base.
+    step_back (bool): Whether old labels learn to make room for them.
+    RETURNS (float): The factor, 1.0 for none.
+    """
+    fits = copy and not step_back and pipe.model.attrs["has_upper"]
+    return LEAD_OF_COPY if fits else 1.0
 
 
 def is_scarce(inputs: Inputs, experts: Sequence[Expert]) -> bool:

@@ -1,8 +1,10 @@
 """Layers by their names: "tok2vec", "embed", "encode", "lower", "upper" and others."""
 
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 from thinc.api import Model
+
+ParamsT = Dict[str, Any]  # by name
 
 
 def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
@@ -34,6 +36,15 @@ def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:
 def _holds(model: Model, layers: Sequence[Model]) -> bool:
     ids = {layer.id for layer in layers}
     return any(node.id in ids for node in model.walk())
+
+
+def output_weights(parser: Any) -> ParamsT:
+    """RETURNS (Dict[str, Array]): Copies of what a recogniser scores actions by.
+
+    parser (Parser): The recogniser.
+    """
+    layer = output_layer(parser.model)
+    return {name: layer.get_param(name).copy() for name in layer.param_names}
 
 
 def output_layer(parser: Model) -> Model:

@@ -18,6 +18,7 @@ from .fisher import weigh
 from .fitting import (
     fit_column,
     fit_copy,
+    fit_lead,
     fit_margin,
     fit_renamer,
     fit_soft,
@@ -120,6 +121,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         # Where old scores can't move, there is nothing to distil.
         soft=fit_soft(nlp.get_pipe(how.component), teacher, how.soft) if moves else 0.0,
         margin=0.0 if moves else fit_margin(how, inputs, experts),
+        lead=fit_lead(nlp.get_pipe(how.component), copy=copy, step_back=moves),
         averages_longer=bool(how.ratio) and not moves and is_scarce(inputs, experts),
         renamer=renamer,
         upstream=inputs.upstream,

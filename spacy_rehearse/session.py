@@ -33,6 +33,7 @@ class Session:
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.
     margin (float): By how much the score of `O` is raised while new labels learn.
+    lead (float): By how much new labels' lead over `O` is multiplied when they do not.
     averages_longer (bool): Whether weights are averaged over all of the training.
     renamer (Optional[Renamer]): Makes up names for the gold. None for no new names.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
@@ -63,6 +64,7 @@ class Session:
     overlaps: OverlapsT
     soft: float
     margin: float
+    lead: float
     averages_longer: bool
     renamer: Optional[Renamer]
     upstream: List[str]

@@ -1,0 +1,57 @@
+"""Lead: by how much a new label beats `O` counts more than it was learnt with.
+
+A base is sure of its entities. A copy of it, which learns of a few hundred, finds that
+a name is more likely one of them than nothing, but where the base has a word of its own
+for that name, it is hardly ever surer. So each new label's lead over `O` is multiplied,
+once it is learnt: an old label now wins over it only if it leads as much more. Between
+new labels and `O`, and among new labels, nothing changes: leads keep their signs and
+their order (calibration between the two parts of a classifier, as of old and new
+classes in Wu et al. 2019, "Large scale incremental learning").
+
+The weights of the output layer hold it: a new label's row r becomes o + k (r - o), with
+o for that of `O`.
+"""
+
+from typing import Any, Collection, MutableMapping
+
+from .distillation import action_names, label_of
+from .layers import output_layer
+from .margin import OUTSIDE
+from .parameters import KeyT
+
+
+def scale_lead(pipe: Any, labels: Collection[str], by: float) -> None:
+    """Multiply the lead of labels over `O`, in place.
+
+    pipe (Parser): The recogniser.
+    labels (Collection[str]): The labels.
+    by (float): The factor, above 0.
+    """
+    layer = output_layer(pipe.model)
+    for name in layer.param_names:
+        weights = layer.get_param(name).copy()
+        _scale_rows(weights, pipe, labels, by)
+        layer.set_param(name, weights)
+
+
+def scale_averages(
+    averages: MutableMapping[KeyT, Any], pipe: Any, labels: Collection[str], by: float
+) -> None:
+    """Do the same to an optimizer's averages of the weights.
+
+    averages (Dict[Tuple[int, str], Array]): The averages, changed in place.
+    pipe (Parser): The recogniser.
+    labels (Collection[str]): The labels.
+    by (float): The factor, above 0.
+    """
+    layer = output_layer(pipe.model)
+    for name in layer.param_names:
+        if (layer.id, name) in averages:
+            _scale_rows(averages[layer.id, name], pipe, labels, by)
+
+
+def _scale_rows(weights: Any, pipe: Any, labels: Collection[str], by: float) -> None:
+    names = action_names(pipe)
+    outside = weights[names.index(OUTSIDE)].copy()
+    rows = [i for i, name in enumerate(names) if label_of(name) in labels]
+    weights[rows] = outside + by * (weights[rows] - outside)

@@ -1,0 +1,158 @@
+import numpy
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from thinc.api import Adam
+
+from spacy_rehearse.callbacks import create_export_v1
+from spacy_rehearse.distillation import action_names, label_of
+from spacy_rehearse.layers import output_layer
+from spacy_rehearse.lead import scale_averages, scale_lead
+
+from .test_component import initialized
+from .util import make_texts
+
+NEW = ("GADGET",)
+COPY = {"copy": True}
+
+
+@pytest.fixture
+def ner(base):
+    nlp = spacy.load(base)
+    pipe = nlp.get_pipe("ner")
+    pipe.add_label("GADGET")
+    layer = output_layer(pipe.model)
+    rng = numpy.random.default_rng(0)
+    layer.set_param("W", rng.normal(size=layer.get_param("W").shape).astype("f"))
+    layer.set_param("b", rng.normal(size=layer.get_param("b").shape).astype("f"))
+    return pipe
+
+
+def scores(pipe, states):
+    layer = output_layer(pipe.model)
+    return states @ layer.get_param("W").T + layer.get_param("b")
+
+
+def columns(pipe):
+    """Those of `O`, of the old labels and of the new one."""
+    names = action_names(pipe)
+    new = [i for i, name in enumerate(names) if label_of(name) in NEW]
+    return names.index("O"), [i for i in range(len(names)) if i not in new], new
+
+
+@settings(max_examples=30, deadline=None)
+@given(by=st.floats(0.2, 8), seed=st.integers(0, 99))
+def test_lead_over_outside_is_multiplied_and_nothing_else_changes(recogniser, by, seed):
+    states = numpy.random.default_rng(seed).normal(size=(20, 32)).astype("f")
+    before = scores(recogniser, states)
+    scale_lead(recogniser, NEW, by)
+    after = scores(recogniser, states)
+    scale_lead(recogniser, NEW, 1 / by)
+    outside, old, new = columns(recogniser)
+    numpy.testing.assert_array_equal(after[:, old], before[:, old])
+    lead, now = (x[:, new] - x[:, [outside]] for x in (before, after))
+    numpy.testing.assert_allclose(now, by * lead, rtol=1e-2, atol=1e-3)
+    back = scores(recogniser, states)
+    numpy.testing.assert_allclose(back, before, rtol=1e-2, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def recogniser(base):
+    pipe = spacy.load(base).get_pipe("ner")
+    pipe.add_label("GADGET")
+    return pipe
+
+
+def test_lead_of_averages_is_that_of_weights(ner):
+    layer = output_layer(ner.model)
+    names = ("W", "b")
+    averages = {(layer.id, name): layer.get_param(name).copy() for name in names}
+    averages[99, "W"] = numpy.ones((2, 2), dtype="f")
+    scale_averages(averages, ner, NEW, 2.0)
+    scale_lead(ner, NEW, 2.0)
+    for name in names:
+        expected = layer.get_param(name)
+        numpy.testing.assert_array_equal(averages[layer.id, name], expected)
+    assert (averages[99, "W"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    "column, lead", [(COPY, 2.0), ({**COPY, "step_back": True}, 1.0), (None, 1.0)]
+)
+def test_lead_is_for_a_copy_beside_frozen_scores(base, corpus, column, lead):
+    nlp, _ = initialized(base, corpus, column=column)
+    assert nlp.get_pipe("rehearsal").session.lead == lead
+
+
+def train(nlp, examples, n_updates, optimizer):
+    for _ in range(n_updates):
+        nlp.update(examples[:8], sgd=False)
+        for _, pipe in nlp.pipeline:
+            pipe.finish_update(optimizer)
+
+
+def head(nlp):
+    layer = output_layer(nlp.get_pipe("ner").model)
+    return {name: layer.get_param(name).copy() for name in ("W", "b")}
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.5])
+def test_lead_does_not_change_what_is_learnt(base, corpus, margin):
+    """Between updates it is there, in weights and averages, and off while they move."""
+    made = []
+    for lead in (1.0, 2.0):
+        spacy.util.fix_random_seed(0)
+        nlp, examples = initialized(base, corpus, column=COPY)
+        rehearsal = nlp.get_pipe("rehearsal")
+        rehearsal.session.lead, rehearsal.session.margin = lead, margin
+        optimizer = Adam(0.01, use_averages=True)
+        train(nlp, examples, 3, optimizer)
+        layer = output_layer(nlp.get_pipe("ner").model)
+        averages = {x: optimizer.averages[layer.id, x] for x in ("W", "b")}
+        made.append((nlp.get_pipe("ner"), head(nlp), averages))
+    (ner, *plain), (_, *led) = made
+    outside, old, new = columns(ner)
+    for learnt, multiplied in zip(plain, led, strict=True):
+        for name in ("W", "b"):
+            before, after = learnt[name], multiplied[name]
+            numpy.testing.assert_array_equal(after[old], before[old])
+            wanted = before[outside] + 2 * (before[new] - before[outside])
+            numpy.testing.assert_allclose(after[new], wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_lead_is_in_what_is_saved_and_not_before_anything_is_learnt(
+    base, corpus, tmp_path
+):
+    nlp, examples = initialized(base, corpus, column=COPY)
+    before = head(nlp)
+    create_export_v1()(nlp).to_disk(tmp_path / "untrained")
+    optimizer = Adam(0.01, use_averages=True)
+    train(nlp, examples, 2, optimizer)
+    assert nlp.get_pipe("rehearsal").session.lead == 2.0
+    settled = head(nlp)
+    nlp.update(examples[:8], sgd=False)  # and is interrupted
+    assert (head(nlp)["W"] != settled["W"]).any()
+    plain = create_export_v1()(nlp)
+    plain.to_disk(tmp_path / "trained")
+    for folder, weights in (("untrained", before), ("trained", settled)):
+        saved = head(spacy.load(tmp_path / folder))
+        for name in ("W", "b"):
+            numpy.testing.assert_array_equal(saved[name], weights[name])
+    texts = [text for text, _ in make_texts(5, NEW, seed=1)]
+    saved = spacy.load(tmp_path / "trained")
+    for text in texts:
+        ours, theirs = ([e.text for e in x(text).ents] for x in (plain, saved))
+        assert ours == theirs
+
+
+def test_lead_is_not_in_averages_twice_if_an_update_is_interrupted(base, corpus):
+    nlp, examples = initialized(base, corpus, column=COPY)
+    optimizer = Adam(0.01, use_averages=True)
+    train(nlp, examples, 2, optimizer)
+    layer = output_layer(nlp.get_pipe("ner").model)
+    averages = optimizer.averages[layer.id, "W"].copy()
+    nlp.update(examples[:8], sgd=False)  # and is interrupted
+    with nlp.use_params(optimizer.averages):  # as spaCy saves
+        create_export_v1()(nlp)
+        numpy.testing.assert_array_equal(head(nlp)["W"], averages)
