@@ -77,13 +77,14 @@ def _relate(results: ResultsT) -> ResultsT:
     naive, joint = results.get("naive", {}), results.get("joint", {})
     for row in results.values():
         if "new F" in row and "new F" in naive:
-            best = scorer.mean(naive["new F"])
-            row["new F ÷ naive"] = [value / best for value in row["new F"]]
+            if best := scorer.mean(naive["new F"]):
+                row["new F ÷ naive"] = [value / best for value in row["new F"]]
         if "old F" in row and "micro F" in joint and "micro F" in naive:
             ends = scorer.mean(naive["micro F"]), scorer.mean(joint["micro F"])
-            row["gap closed"] = [
-                scorer.gap_closed(value, *ends) for value in row["micro F"]
-            ]
+            if ends[0] != ends[1]:
+                row["gap closed"] = [
+                    scorer.gap_closed(value, *ends) for value in row["micro F"]
+                ]
     return results
 
 

@@ -14,7 +14,8 @@ MARKER = "README.txt"
 IGNORE = "*\n"
 MANIFEST = "manifest.json"
 FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
-README = """Silver cache of spacy-rehearse
+TITLE = "Silver cache of spacy-rehearse"
+README = f"""{TITLE}
 ==============================
 
 Text of your pool and of your gold, labelled by the teacher pipeline, so that a second
@@ -102,13 +103,23 @@ def _prepare(folder: Path, made_by: Dict[str, Any]) -> None:
             write_whole(path, text.encode("utf8"))
 
 
+def _is_cache(path: Path) -> bool:
+    """RETURNS (bool): Whether a folder is a silver cache: it has our README, and not
+    some README.
+    """
+    try:
+        return (path / MARKER).read_bytes().startswith(TITLE.encode("utf8"))
+    except OSError:
+        return False
+
+
 def _require_own(cache: Path) -> None:
     """Fail rather than move in where other files are: git would ignore them, too."""
-    if (cache / MARKER).is_file() or not cache.is_dir():
+    if not cache.is_dir():
         return
-    # Another process may be making it just now.
     names = [x.name for x in cache.iterdir() if not x.name.startswith(".")]
-    if any(name != MARKER and not re.fullmatch(FOLDER, name) for name in names):
+    # Another process may be making it just now: so ask after that.
+    if not _is_cache(cache) and not all(re.fullmatch(FOLDER, x) for x in names):
         raise ValueError(
             f"{str(cache)!r} holds other files: the silver cache needs its own folder"
         )
@@ -129,6 +140,7 @@ def write_whole(path: Path, data: bytes) -> None:
     data (bytes): Its content.
     RAISES (OSError): If it can't be written, or is there and no ordinary file.
     """
+    path = path.resolve()  # behind a link, the file is what others read
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -138,6 +150,8 @@ def write_whole(path: Path, data: bytes) -> None:
             file_.write(data)
             file_.flush()
             os.fsync(file_.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except OSError as e:
         raise OSError(e.errno, f"can't be written ({e.strerror})", str(path)) from e
@@ -155,17 +169,20 @@ def clear(path: Path) -> int:
     """
     if not path.is_dir():
         raise ValueError(f"{str(path)!r} is no folder: there is nothing to clear")
-    if not (path / MARKER).is_file() or not (path / ".gitignore").is_file():
+    if not _is_cache(path):
         raise ValueError(
-            f"{str(path)!r} is not a silver cache (no {MARKER} in it): nothing removed"
+            f"{str(path)!r} is not a silver cache (no {MARKER} of one in it): nothing "
+            "removed"
         )
-    folders = [f for f in path.iterdir() if re.fullmatch(FOLDER, f.name)]
+    folders = [x.parent for x in path.glob(f"*/{MANIFEST}")]
+    folders = [x for x in folders if re.fullmatch(FOLDER, x.name)]
     n_shards = sum(len(list(folder.glob("*.spacy"))) for folder in folders)
     for folder in folders:
         shutil.rmtree(folder)
     (path / MARKER).unlink()
-    if (path / ".gitignore").read_bytes() == IGNORE.encode("utf8"):
-        (path / ".gitignore").unlink()
+    ignore = path / ".gitignore"
+    if ignore.is_file() and ignore.read_bytes() == IGNORE.encode("utf8"):
+        ignore.unlink()
     with suppress(OSError):  # something else is in it
         path.rmdir()
     return n_shards

@@ -47,6 +47,7 @@ class Run(NamedTuple):
         is what all methods are scored on.
     test (Optional[Path]): Gold to score on. None for the dev set.
     folder (Path): Where its files go.
+    code (Optional[Path]): A Python file that the config needs.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Run(NamedTuple):
     rehearsal: Config
     test: Optional[Path]
     folder: Path
+    code: Optional[Path] = None
 
     @property
     def result(self) -> Path:
@@ -72,7 +74,7 @@ class Run(NamedTuple):
             *corpora,
             *map(Path, given),
             _folder_of(_initialize(told)["teacher"]),
-            *filter(None, [self.test, _memory_path(self.config)]),
+            *filter(None, [self.test, _memory_path(self.config), self.code]),
         ]
         parts = [
             f"{__version__}, spaCy {spacy.__version__}",
@@ -104,6 +106,7 @@ def plan_runs(
     seeds: Sequence[int],
     folder: Path,
     test: Optional[Path] = None,
+    code: Optional[Path] = None,
 ) -> List[Run]:
     """Plan a comparison.
 
@@ -112,6 +115,7 @@ def plan_runs(
     seeds (Sequence[int]): The seeds.
     folder (Path): Where the runs' files go.
     test (Optional[Path]): Gold to score on. None for the dev set.
+    code (Optional[Path]): A Python file that the config needs.
     RETURNS (List[Run]): The runs, seed by seed, so that all methods have a first result
         soon.
     RAISES (ValueError): If a method is not known, or the config has no rehearsal.
@@ -124,7 +128,7 @@ def plan_runs(
             _keep_memory(own, folder / f"{method}-{seed}.memory.jsonl")
             _write_no_log(own["training"].get("logger") or {})
             rehearsal = _seeded(config, seed)
-            runs.append(Run(method, seed, own, rehearsal, test, folder))
+            runs.append(Run(method, seed, own, rehearsal, test, folder, code))
     return runs
 
 
@@ -181,12 +185,13 @@ def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
     pipeline = run.folder / f"{run.method}-{run.seed}"
     for file in (run.result, pipeline.with_suffix(".memory.jsonl")):
         file.unlink(missing_ok=True)
+    digest = run.digest  # of the data as they are now
     seconds = fit(run.config, pipeline, use_gpu)
     student = spacy.load(pipeline)
     scores = {
         "method": run.method,
         "seed": run.seed,
-        "config": run.digest,
+        "config": digest,
         "seconds": seconds,
         **_score(student, run.rehearsal, run.test),
     }

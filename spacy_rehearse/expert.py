@@ -139,9 +139,11 @@ def train_experts(
     seed (int): Seed of folds and order.
     lean (Optional[float]): By how much they raise new labels' scores to find what may
         be one. If None, by LEAN if they miss most of the gold that is held out.
-    RETURNS (List[Expert]): The experts. None if the gold is a single text.
+    RETURNS (List[Expert]): The experts. None if the gold is a single text, whose
+        number of occurrences does not matter.
     """
-    numbers = range(n_experts if len(gold) > 1 else 0)
+    n_texts = len({doc.text for doc in gold})
+    numbers = range(min(n_experts, n_texts) if n_texts > 1 else 0)
     experts = []
     n_passes = len(numbers) * max_passes  # at most
     with tqdm(total=n_passes, unit=" passes", desc="Experts", disable=None) as bar:
@@ -175,17 +177,22 @@ def miss_most(experts: Sequence[Expert]) -> bool:
 def split_folds(
     docs: Sequence[Doc], number: int, seed: int
 ) -> Tuple[List[Doc], List[Doc]]:
-    """Hold out another part of the gold for each expert.
+    """Hold out another part of the gold for each expert. A text that occurs more than
+    once is never in both parts.
 
-    docs (Sequence[Doc]): The gold, at least two.
+    docs (Sequence[Doc]): The gold, at least two texts.
     number (int): Which expert's it is.
     seed (int): Seed of the order.
     RETURNS (Tuple[List[Doc], List[Doc]]): What to train on, and what is held out.
     """
     docs = random.Random(seed).sample(docs, len(docs))
-    size = max(1, round(FOLD * len(docs)))
-    start = number * size % len(docs)
-    return docs[:start] + docs[start + size :], docs[start : start + size]
+    texts = list(dict.fromkeys(doc.text for doc in docs))
+    size = max(1, round(FOLD * len(texts)))
+    start = number * size % len(texts)
+    aside = set(texts[start : start + size])
+    return [x for x in docs if x.text not in aside], [
+        x for x in docs if x.text in aside
+    ]
 
 
 def _batches(docs: Sequence[Doc], rng: random.Random) -> Iterator[List[Doc]]:

@@ -1,13 +1,13 @@
 """Diagonal Fisher information: how much the old labels depend on each weight."""
 
 import random
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Callable, Iterable, List, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, TypeVar
 
 import numpy
 import srsly
 from spacy.language import Language
-from spacy.util import fix_random_seed
 from thinc.backends import get_array_ops
 from tqdm import tqdm
 
@@ -80,6 +80,22 @@ def unpack(data: bytes, starts: List[Start]) -> None:
             start.fisher[number, name] = ops.asarray(value)
 
 
+@contextmanager
+def _same_numbers() -> Iterator[None]:
+    """Draw the same random numbers each time, and afterwards those that were to come:
+    a training must not depend on whether this ran. Nothing is dropped, so no others
+    (PyTorch's, CuPy's) are drawn.
+    """
+    states = random.getstate(), numpy.random.get_state()
+    random.seed(0)
+    numpy.random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        numpy.random.set_state(states[1])
+
+
 def weigh(
     nlp: Language, session: Session, texts: Sequence[SilverText], store: SilverCache
 ) -> None:
@@ -104,12 +120,11 @@ def weigh(
         return
     hard = replace(session, soft=0.0)
     # spaCy cuts long texts at random: here, always in the same places.
-    states = random.getstate(), numpy.random.get_state()
-    fix_random_seed(0)
-    with tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar:
+    with (
+        _same_numbers(),
+        tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar,
+    ):
         estimate_fisher(
             session.starts, bar, lambda item: learn_silver(nlp, hard, [item], 0.0)
         )
-    random.setstate(states[0])
-    numpy.random.set_state(states[1])
     store.put(key, pack(session.starts))

@@ -259,9 +259,13 @@ def bootstrap(
     """
     n = len(before)
     rng = numpy.random.default_rng(seed)
-    weights = rng.multinomial(n, numpy.full(n, 1 / n), size=n_samples)
-    drawn = weights @ before
-    changes = _f_of(weights @ after) - _f_of(drawn)
+    both = numpy.hstack([before, after])
+    # One after the other: a thousand times all texts at once may not fit into memory.
+    sums = numpy.array(
+        [rng.multinomial(n, numpy.full(n, 1 / n)) @ both for _ in range(n_samples)]
+    )
+    drawn, changed = numpy.hsplit(sums, 2)
+    changes = _f_of(changed) - _f_of(drawn)
     marked = drawn[:, 0] + drawn[:, 2] > 0
     low, high = numpy.percentile(changes[marked | ~marked.any()], [2.5, 97.5])
     return float(low), float(high)

@@ -82,8 +82,8 @@ def read_memory(path: Path) -> Memory:
     RETURNS (Memory): What is in it.
     RAISES (ValueError): If it is of another format, damaged, or of a newer version.
     """
-    lines = path.read_text(encoding="utf8").split("\n")
     try:
+        lines = path.read_text(encoding="utf8").split("\n")
         header, *records = [json.loads(line) for line in lines if line]
         version = header[HEADER]
     except (ValueError, KeyError, TypeError):
@@ -142,7 +142,9 @@ def merge(
     rounds = {exemplar.round for exemplar in new}
     digests = {key: _digest(x for x in new if x.round == key) for key in rounds}
     is_known = all(memory.rounds.get(key) == x for key, x in digests.items())
-    if is_known and len(memory.exemplars) <= capacity:
+    held = {(x.round, x.text) for x in memory.exemplars}
+    is_full = len(held) == capacity or held >= {(x.round, x.text) for x in new}
+    if is_known and len(memory.exemplars) <= capacity and is_full:
         return memory
     earlier = [x for x in memory.exemplars if x.round not in rounds]
     kept = [x.without(corrected) for x in earlier]
@@ -210,7 +212,8 @@ def earlier_than(memory: Memory, round: str) -> List[Exemplar]:
 
 def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
     """RETURNS (Exemplar): What people said of a text in two rounds. Where the newer one
-    sees an entity that overlaps the older one's, it counts, and the rest is unknown.
+    sees an entity that overlaps the older one's, it counts, and the rest is unknown. A
+    teacher's word does not count on labels of which people have said all.
     """
     older = older.without(newer.exact)
     said = [e for e in older.entities if e[2] in older.exact]
@@ -218,6 +221,7 @@ def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
     cut = [e for e in said if overlaps(e, marked)]
     said = [e for e in said if e not in cut]
     rest = [e for e in newer.entities if not overlaps(e, said)]
+    rest = [e for e in rest if e[2] in newer.exact or e[2] not in older.exact]
     return newer._replace(
         entities=tuple(sorted([*said, *rest])),
         missing=(*older.missing, *newer.missing, *(e[:2] for e in cut)),

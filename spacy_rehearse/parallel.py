@@ -2,6 +2,7 @@
 
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -56,6 +57,12 @@ def fill_cache(
                 key, n_texts = jobs[job]
                 cache.put(key, job.result())
                 on_progress(n_texts)
+    except BrokenProcessPool as e:
+        raise ValueError(
+            "a process that labels was killed, for want of memory perhaps: give less "
+            f"than {n_process} (--n-process), or a smaller --batch-size. Shards that "
+            "are done are kept, and the same command goes on from there"
+        ) from e
     except BaseException:
         for process in list(getattr(pool, "_processes", {}).values()):
             process.terminate()

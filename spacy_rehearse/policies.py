@@ -1,8 +1,8 @@
 """Policies: which texts a memory keeps when there is no room for all.
 
-None depends on the order of the texts: what looks random is a digest of the text, so
-that memories of many rounds can be merged in any order (bottom-k sampling: Cohen and
-Kaplan 2007, "Summarizing data using bottom-k sketches").
+None depends on the order of the texts: what looks random is a digest of the text
+(bottom-k sampling: Cohen and Kaplan 2007, "Summarizing data using bottom-k sketches").
+So what a reservoir holds is the same whatever the order of the rounds.
 """
 
 import heapq

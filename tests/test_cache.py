@@ -144,6 +144,32 @@ def test_cache_clear_touches_no_other_folder(tmp_path):
     assert (tmp_path / "precious.txt").exists()
 
 
+def test_cache_knows_its_readme_from_another(teacher, tmp_path):
+    mine = [tmp_path / "README.txt", tmp_path / ("a" * 16) / "notes.txt"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("How to build this")
+    (tmp_path / ".gitignore").write_text("*\n")
+    with pytest.raises(ValueError, match="is not a silver cache"):
+        clear(tmp_path)
+    with pytest.raises(ValueError, match="holds other files"):
+        SilverCache(tmp_path, made_by(teacher))
+    (tmp_path / "README.txt").unlink()
+    run(teacher, tmp_path)
+    (tmp_path / ".gitignore").unlink()  # lost on the way to another machine
+    assert clear(tmp_path) == 5 and mine[1].exists()
+
+
+def test_cache_file_behind_a_link_is_written_with_its_rights(tmp_path):
+    shared = tmp_path / "shared"
+    write_whole(shared, b"old")
+    shared.chmod(0o600)
+    (tmp_path / "link").symlink_to(shared)
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and shared.read_bytes() == b"new"
+    assert shared.stat().st_mode & 0o777 == 0o600
+
+
 def test_cache_damaged_manifest_costs_nothing(teacher, tmp_path, annotated):
     run(teacher, tmp_path)
     (manifest,) = tmp_path.glob("*/manifest.json")

@@ -1,5 +1,6 @@
 import random
 from functools import partial
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -207,17 +208,24 @@ def test_expert_counts_what_the_teacher_contests():
     assert count(findings, entities) == {"certain": 2, "contested": 1, "doubtful": 2}
 
 
-@given(n=st.integers(2, 40), number=st.integers(0, 4), seed=st.integers(0, 5))
-def test_expert_folds_divide_the_gold(n, number, seed):
-    docs = list(range(n))
-    train, heldout = split_folds(docs, number, seed)
-    assert sorted(train + heldout) == docs
-    assert train and heldout
+@given(
+    n=st.integers(2, 40),
+    n_times=st.integers(1, 3),
+    number=st.integers(0, 4),
+    seed=st.integers(0, 5),
+)
+def test_expert_folds_divide_the_gold_and_part_no_text(n, n_times, number, seed):
+    texts = [str(i) for i in range(n)] * n_times
+    made = split_folds([SimpleNamespace(text=x) for x in texts], number, seed)
+    train, heldout = ([doc.text for doc in part] for part in made)
+    assert sorted(train + heldout) == sorted(texts)
+    assert train and heldout and set(train).isdisjoint(heldout)
 
 
 @given(n=st.integers(10, 40), seed=st.integers(0, 5))
 def test_expert_folds_of_different_experts_are_disjoint(n, seed):
-    folds = [set(split_folds(list(range(n)), i, seed)[1]) for i in range(2)]
+    docs = [SimpleNamespace(text=str(i)) for i in range(n)]
+    folds = [{x.text for x in split_folds(docs, i, seed)[1]} for i in range(2)]
     assert folds[0].isdisjoint(folds[1])
 
 

@@ -99,13 +99,14 @@ def test_memory_survives_the_disk(tmp_path):
         ("", "is no memory"),
         ('{"text": "a"}\n', "is no memory"),
         ("no JSON", "is no memory"),
+        (b"\xff\xfe", "is no memory"),
         ('{"spacy_rehearse_memory": 2, "rounds": {}}\n', "version 2.*reads version 1"),
         ('{"spacy_rehearse_memory": 1, "rounds": {}}\n{"text": "a"}\n', "damaged"),
     ],
 )
 def test_memory_of_another_kind_is_refused(tmp_path, content, words):
     path = tmp_path / "memory.jsonl"
-    path.write_text(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=words):
         read_memory(path)
 
@@ -122,6 +123,20 @@ def test_memory_merges_a_round_once_and_again_when_its_gold_changed():
     changed = keep(second, [exemplar("four", round="2")])
     assert {x.text for x in changed.exemplars} == {"one", "two", "four"}
     assert {x.text for x in earlier_than(changed, "2")} == {"one", "two"}
+
+
+def test_memory_takes_more_of_a_round_when_there_is_more_room():
+    gold = [exemplar(str(i)) for i in range(6)]
+    small = merge(Memory([], {}), gold, 2, reservoir)
+    assert merge(small, gold, 2, reservoir) is small
+    assert len(merge(small, gold, 4, reservoir).exemplars) == 4
+
+
+def test_memory_of_people_outweighs_what_a_teacher_said_of_the_same_text():
+    text, people = "Acme met Ann", Exemplar("Acme met Ann", (), (), ("A",), ("A",), "1")
+    taught = Exemplar(text, ((0, 4, "A"), (9, 12, "B")), (), ("A", "B"), ("B",), "2")
+    (both,) = earlier_than(Memory([people, taught], {"1": "", "2": ""}), "3")
+    assert both.entities == ((9, 12, "B"),) and both.exact == ("A", "B")
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -109,7 +109,7 @@ def compare_cli(
             raise ValueError("expected at least one method, one seed and one worker")
         if output.is_dir() and any(output.iterdir()) and not (output / "runs").is_dir():
             raise ValueError(f"{output} holds other files: give a folder of its own")
-        runs = plan_runs(config, names, numbers, output / "runs", test)
+        runs = plan_runs(config, names, numbers, output / "runs", test, code)
         check_config(config.interpolate())
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
@@ -129,7 +129,7 @@ def compare_cli(
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
         msg.fail("No run came to its end", exits=1)
-    others = _other_runs(config, output / "runs", test, runs)
+    others = _other_runs(config, output / "runs", test, code, runs)
     done += [scores for scores in map(finished, others) if scores is not None]
     names += [x for x in METHODS if x not in names and x in {r["method"] for r in done}]
     results = summarise(done, names)
@@ -151,14 +151,18 @@ def compare_cli(
 
 
 def _other_runs(
-    config: Config, folder: Path, test: Optional[Path], runs: List[Run]
+    config: Config,
+    folder: Path,
+    test: Optional[Path],
+    code: Optional[Path],
+    runs: List[Run],
 ) -> List[Run]:
     """Plan the runs that an earlier call has left, of other methods or seeds."""
     planned = {(run.method, run.seed) for run in runs}
     names = [path.stem.rpartition("-") for path in folder.glob("*-*.json")]
     left = {(x, int(n)) for x, _, n in names if x in METHODS and n.isdecimal()}
     methods, seeds = {x for x, _ in left - planned}, {n for _, n in left - planned}
-    every = plan_runs(config, sorted(methods), sorted(seeds), folder, test)
+    every = plan_runs(config, sorted(methods), sorted(seeds), folder, test, code)
     return [run for run in every if (run.method, run.seed) in left - planned]
 
 
