@@ -63,6 +63,7 @@ def _settings(
         "expert": expert,
         "soft": session.soft,
         "margin": session.margin,
+        "lead": session.lead,
         "averages_longer": session.averages_longer,
         "rename": session.renamer.share if session.renamer else 0.0,
         "column": session.column,
@@ -123,6 +124,10 @@ def _summarise(
         lines += _explain_experts(session, inputs.corrected)
     if session.margin:
         lines.append(f"New labels learn with a margin over O ({session.margin:g})")
+    if session.lead != 1.0:
+        lines.append(
+            f"A new label's lead over O counts {session.lead:g} times against old labels"
+        )
     if session.averages_longer:
         lines.append("Gold is scarce: weights are averaged over all of the training")
     if session.overlaps:

@@ -124,6 +124,13 @@ def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     test = corpus / "train.spacy"
     (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
     assert finished(other) is None
+    code = workdir / "own.py"
+    digests = set()
+    for content in ("a = 1\n", "a = 12\n"):
+        code.write_text(content)
+        runs = plan_runs(config, ["naive"], [0], workdir / "runs", code=code)
+        digests.add(runs[0].digest)
+    assert len(digests) == 2
 
 
 def test_compare_scores_on_what_the_training_holds_out(config, corpus, workdir, capfd):

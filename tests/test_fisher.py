@@ -1,3 +1,5 @@
+import random
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy
@@ -8,7 +10,7 @@ from thinc.api import Adam, Linear
 
 from spacy_rehearse import fisher
 from spacy_rehearse.cache import SilverCache
-from spacy_rehearse.fisher import estimate_fisher, pack, unpack
+from spacy_rehearse.fisher import _same_numbers, estimate_fisher, pack, unpack
 from spacy_rehearse.regularizers import Start, create_ewc_v1, pull_by_fisher
 
 from .test_component import initialized
@@ -36,6 +38,18 @@ def test_fisher_is_the_mean_of_squared_gradients_over_its_own_mean():
     # squares: [1, 0] and [1, 4], so 2 and 4, and 3 in the mean
     numpy.testing.assert_allclose(start.fisher[0, "W"], [[2 / 3, 4 / 3]])
     assert not start.model.has_grad("W")
+
+
+def test_fisher_takes_no_random_number_from_the_training():
+    state, drawn = random.getstate(), []
+    for error in (None, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) if error else nullcontext():
+            with _same_numbers():
+                drawn.append((random.random(), numpy.random.random()))
+                if error:
+                    raise error
+        assert random.getstate() == state
+    assert drawn[0] == drawn[1]
 
 
 def test_fisher_ewc_by_hand():
