@@ -126,7 +126,7 @@ def _summarise(
         lines.append(f"New labels learn with a margin over O ({session.margin:g})")
     if session.lead != 1.0:
         lines.append(
-            f"A new label's lead over O counts {session.lead:g} times against old labels"
+            f"A new label's lead over O counts {session.lead:g} times against old ones"
         )
     if session.averages_longer:
         lines.append("Gold is scarce: weights are averaged over all of the training")

@@ -116,10 +116,12 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
         )
     if ours < theirs:  # spaCy puts the tok2vec's config in place of the whole column's
         raise ValueError(
-            f"{component!r} of the base has a column, and replace_listeners takes it "
-            "out of the config, but not out of the model: what is saved could not be "
-            "loaded. Take replace_listeners out, or name the place where the column "
-            f"listens: {own_copy(teacher.nlp, component)}. `init-config` does that"
+            f"{component!r} of the teacher has a column, that of the pipeline none. If "
+            "`teacher` and the `source` of the component are two pipelines, name one. "
+            "If not, replace_listeners takes it out of the config, but not out of the "
+            "model: what is saved could not be loaded. Take replace_listeners out, or "
+            "name the place where the column listens: "
+            f"{own_copy(teacher.nlp, component)}. `init-config` does that"
         )
 
 

@@ -159,9 +159,10 @@ def plain_performance(
 ) -> Dict[str, Any]:
     """Leave out scores that were not measured, or that would mislead.
 
-    spaCy writes 0.0 for a score that a dev set can't give, e.g. tag_acc: the base's own
-    figure stands there, if the pipe is frozen. And where dev marks only new labels,
-    every right old entity counts as an error in ents_f.
+    spaCy writes 0.0 for a score that a dev set can't give, e.g. tag_acc, or 1.0 for
+    sentences, if one text is a single token: of a frozen pipe the base's own figure
+    stands there. And where dev marks only new labels, every right old entity counts as
+    an error in ents_f.
 
     performance (Mapping[str, Any]): What spaCy put into the meta.
     nlp (Language): The pipeline.
@@ -186,7 +187,7 @@ def plain_performance(
     before = session.teacher.nlp.meta.get("performance", {})
     for key, value in before.items():
         if whose.get(key) in session.frozen:
-            kept.setdefault(key, value)
+            kept[key] = value
     return kept
 
 

@@ -341,7 +341,7 @@ def test_bad_replace_listeners_that_would_take_a_column_out_of_the_config(
     attempt(nlp, teacher=str(tmp_path / "grown"), annotates=True)
     nlp = spacy.load(tmp_path / "grown")
     nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
-    match = "has a column, and replace_listeners.*" + re.escape(
+    match = "two pipelines, name one. If not, replace_listeners.*" + re.escape(
         f"replace_listeners = {json.dumps([right])}"
     )
     with pytest.raises(ValueError, match=match):

@@ -224,6 +224,23 @@ def test_check_finds_what_would_stop_the_training(
     assert done.exit_code == 1 and words in " ".join(done.output.split())
 
 
+def test_check_passes_a_base_with_vectors(vectors_base, corpus, workdir):
+    quick_config(vectors_base, corpus, "c.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert done.exit_code == 0, done.output
+
+
+def test_check_notices_that_teacher_and_source_are_two(base, corpus, workdir):
+    nlp = spacy.load(base)
+    nlp.get_pipe("ner").model.get_ref("lower").get_param("b")[...] += 1
+    nlp.to_disk("other")
+    teacher = {"initialize__components__rehearsal__teacher": "other"}
+    quick_config(base, corpus, "c.cfg", **teacher)
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert done.exit_code == 1
+    assert "its `source` is another pipeline" in " ".join(done.output.split())
+
+
 def test_check_names_a_base_without_the_recogniser(base, corpus, workdir):
     nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")

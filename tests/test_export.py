@@ -7,6 +7,7 @@ import pytest
 import spacy
 import srsly
 from spacy.cli.train import train
+from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import load_config
 
@@ -14,7 +15,7 @@ from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.export import plain_config
 
 from .test_component import initialized
-from .util import quick_config
+from .util import quick_config, tag
 
 # As if spacy-rehearse were not installed: no import, and none of its entry points.
 WITHOUT_PLUGIN = """
@@ -213,10 +214,12 @@ def test_export_drops_scores_that_spacy_fills_in(shared_base, corpus, workdir):
         cats.add_label(label)
     doc = nlp.make_doc("a")
     cats.initialize(lambda: [Example(doc, doc)])
-    nlp.meta["performance"] = {"tag_acc": 0.9, "ents_f": 0.8}
+    nlp.meta["performance"] = {"tag_acc": 0.9, "ents_f": 0.8}  # dev gives others
     nlp.to_disk("base")
-    config = quick_config("base", corpus, "c.cfg", training__max_steps=20)
-    train(config, "out")
+    dev = DocBin().from_disk(corpus / "dev.spacy").get_docs(nlp.vocab)
+    DocBin(docs=map(tag, dev)).to_disk("dev.spacy")  # all tags, or one, as of sentences
+    given = {"paths__dev": "dev.spacy", "training__max_steps": 20}
+    train(quick_config("base", corpus, "c.cfg", **given), "out")
     performance = srsly.read_json("out/model-last/meta.json")["performance"]
     assert performance["tag_acc"] == 0.9  # the tagger is the base's
     assert "ents_f" not in performance and "cats_f_per_type" not in performance

@@ -15,6 +15,7 @@ from spacy.cli._util import Arg, Opt, parse_config_overrides
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
+from spacy.training.initialize import load_vectors_into_model
 from spacy.util import (
     load_config,
     load_model_from_config,
@@ -31,6 +32,7 @@ from ..diagnose import Diagnosis, advise, advise_on_rate, check_pool, diagnose
 from ..gold import check_dev, read_docs
 from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
+from ..parity import has_weights_of
 from ..scorer import default_score_weights
 from ..settings import Settings
 from ..teacher import Teacher
@@ -141,10 +143,18 @@ def check_config(config: Config) -> Teacher:
     for name in ("train_corpus", "dev_corpus"):
         read_docs(path_of(config, name), Vocab())  # says more than spaCy's reader does
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    if vectors := config["initialize"]["vectors"]:
+        load_vectors_into_model(nlp, vectors)  # as spaCy does when it initializes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of dev: see below
         inputs = read_inputs(nlp, lambda: corpus(nlp), how)
     check_enabled(nlp, how.component)
+    if not has_weights_of(nlp, inputs.teacher):
+        raise ValueError(
+            f"{how.component!r} of the pipeline has other weights than that of the "
+            f"teacher {how.teacher}: its `source` is another pipeline. Set both to the "
+            "base, ${paths.base}"
+        )
     dev = _docs(config, "dev_corpus", inputs.teacher)
     marked = Counter(ent.label_ for doc in dev for ent in doc.ents)
     check_dev(path_of(config, "dev_corpus"), marked, inputs.labels)
