@@ -4,7 +4,6 @@ import math
 import sys
 import warnings
 from collections import Counter
-from contextlib import contextmanager
 from typing import (
     Any,
     Callable,
@@ -26,17 +25,14 @@ from spacy.training import Example, validate_examples
 from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
-from .averaging import AveragesT, longer_averages, start_averages
+from .averaging import longer_averages, start_averages
 from .checks import check_enabled, check_not_grown
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
 from .expert import DEFAULT_EXPERT
 from .freeze import both, put_back, update_movable
-from .layers import ParamsT, output_layer, output_weights
-from .lead import scale_averages, scale_lead
-from .margin import set_margin
-from .parameters import old_part
+from .head import Head
 from .parity import check_parity, weights_digest
 from .prepare import prepare
 from .regularizers import FISHER_TEXTS, RegularizerT
@@ -159,9 +155,7 @@ class Rehearsal(Pipe):
         self.labels_scored: List[LabelScore] = []  # at the last checkpoint
         self.unsaved_score = False
         self._compared = self._warned = self._told_of_saving = False
-        # The output layer's weights, when nothing is learnt and while something is.
-        self._settled: Optional[Tuple[ParamsT, ParamsT]] = None
-        self._has_lead = False  # when nothing is learnt
+        self._head: Any = None  # a Head, once it is initialized
         self._renamed: List[Tuple[Example, Doc, Doc]] = []  # and what they were
         self._losses: Optional[Dict[str, float]] = None
 
@@ -245,6 +239,7 @@ class Rehearsal(Pipe):
                 tell(f"Interrupted{kept}, and the next run goes on from there")
             raise
         self._start_anew()
+        self._head = Head(self.nlp, self.session)
         for line in self.session.summary:
             tell(line)
 
@@ -298,7 +293,7 @@ class Rehearsal(Pipe):
         self.settle()  # gradients may be accumulated over several updates
         check_not_grown(self.nlp, self.component, session.target_labels)
         self._put_back()
-        self._start_learning(session)
+        self._head.learn()
         self.counts.update(complete_gold(self.nlp, session, examples))
         losses[self.name] += self._rehearse(session, examples, drop)
         self._rename(session, examples)
@@ -351,31 +346,21 @@ class Rehearsal(Pipe):
         if movable:
             longer = averages if session.averages_longer else None
             with (
-                self._without_lead(averages),
+                self._head.moving(averages, is_first=self.n_updates == 1),
                 longer_averages(models, longer, self.n_updates),
             ):
                 for model in models:
                     update_movable(model, sgd, movable)
 
     def settle(self) -> None:
-        """Let scores and gold be what they are when nothing is learnt: see margin.py,
-        lead.py and renaming.py.
+        """Let scores and gold be what they are when nothing is learnt: see head.py and
+        renaming.py.
         """
         for eg, predicted, reference in self._renamed:
             eg.predicted, eg.reference = predicted, reference
         self._renamed = []
-        if self._settled is not None:
-            layer = output_layer(self.nlp.get_pipe(self.component).model)
-            settled, learning = self._settled
-            now = {name: layer.get_param(name).copy() for name in settled}
-            # See check_not_grown.
-            old = {name: old_part(now[name], settled[name]) for name in settled}
-            # Within nlp.use_params, the averages stand there, which are settled.
-            if all((old[name] == learning[name]).all() for name in settled):
-                for name in settled:
-                    old[name][...] = settled[name]
-                    layer.set_param(name, now[name])
-                self._settled = None
+        if self._head is not None:
+            self._head.settle()
 
     def hold(self) -> None:
         """Settle, and put frozen weights back that someone else has moved: what is
@@ -391,36 +376,6 @@ class Rehearsal(Pipe):
             if renamed := session.renamer(eg):  # type: ignore[misc]
                 self._renamed.append((eg, eg.predicted, eg.reference))
                 eg.predicted, eg.reference = renamed
-
-    def _start_learning(self, session: Session) -> None:
-        """Set the margin, and take the lead off, until it is settled."""
-        if session.margin == 0.0 and session.lead == 1.0:
-            return
-        if self._settled is not None:  # someone else has moved what is learnt
-            self._has_lead = False
-        pipe = self.nlp.get_pipe(self.component)
-        settled = output_weights(pipe)
-        if self._has_lead:
-            scale_lead(pipe, session.labels, 1 / session.lead)
-        if session.margin:
-            set_margin(pipe, session.margin, session.old_labels)
-        self._settled = settled, output_weights(pipe)
-
-    @contextmanager
-    def _without_lead(self, averages: Optional[AveragesT]) -> Iterator[None]:
-        """Let weights and averages move as they are learnt."""
-        session = self._require_session()
-        pipe, lead = self.nlp.get_pipe(self.component), session.lead
-        labels = session.labels
-        if self._has_lead:
-            scale_lead(pipe, labels, 1 / lead)
-        if lead != 1.0 and averages and self.n_updates > 1:
-            scale_averages(averages, pipe, labels, 1 / lead)
-        yield
-        if lead != 1.0:
-            scale_lead(pipe, labels, lead)
-            scale_averages(averages or {}, pipe, labels, lead)
-            self._has_lead = True
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did, or that
