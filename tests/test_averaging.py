@@ -69,6 +69,7 @@ def test_averages_are_longer_beside_a_column_where_gold_is_scarce(
 ):
     monkeypatch.setattr("spacy_rehearse.fitting.FEW_ENTITIES", 1000 if scarce else 0)
     nlp, examples = initialized(base, corpus, ratio=ratio, column=column)
+    nlp.get_pipe("rehearsal").session.lead = 1.0  # it is in weights and averages alike
     optimizer = Adam(0.01, use_averages=True)
     layer = nlp.get_pipe("ner").model.get_ref("upper")
     way = []
