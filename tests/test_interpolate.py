@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 import spacy_rehearse.cli  # noqa: F401  (registers the command)
 from spacy_rehearse.column import add_column
 from spacy_rehearse.interpolate import interpolate
+from spacy_rehearse.layers import output_layer
 
 from .util import NER, make_docs, make_texts, train_base
 
@@ -71,6 +73,10 @@ def test_interpolate_moves_each_weight_by_its_share(pair):
             assert now.get_param(name)[block] == pytest.approx(wanted, abs=1e-6)
             n_checked += before.size
     assert n_checked > 1000
+    rows = [output_layer(x.get_pipe("ner").model) for x in (base, student, blend)]
+    n_old, after, now = (rows[0].get_dim("nO"), *(x.get_param("b") for x in rows[1:]))
+    # What only the student knows is as sure as its part in the blend.
+    assert now[n_old:] == pytest.approx(after[n_old:] + math.log(0.25), abs=1e-5)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5])

@@ -24,6 +24,7 @@ def test_pool_cut_loses_nothing_and_keeps_to_the_length(text, max_length):
 def test_pool_cut_prefers_the_end_of_a_sentence_then_a_space():
     text = "One two. Three four five six"
     assert list(pool.cut(text, 12)) == ["One two.", "Three four", "five six"]
+    assert list(pool.cut("A b. C d. E f.", 11)) == ["A b. C d.", "E f."]  # the last
     assert list(pool.cut("abcdefghij", 4)) == ["abcd", "efgh", "ij"]
     assert list(pool.cut(text, 0)) == [text]
 
