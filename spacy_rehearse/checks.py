@@ -215,7 +215,9 @@ def check_enabled(nlp: Language, component: str) -> None:
         )
 
 
-def check_completed(gold: Iterable[Example], teacher: Teacher, labels: Any) -> None:
+def check_completed(
+    gold: Iterable[Example], teacher: Teacher, labels: Iterable[str]
+) -> None:
     """Raise a ValueError if what a teacher filled into the gold, in place, in another
     training would now pass for people's annotation.
 

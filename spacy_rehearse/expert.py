@@ -139,8 +139,7 @@ def train_experts(
     seed (int): Seed of folds and order.
     lean (Optional[float]): By how much they raise new labels' scores to find what may
         be one. If None, by LEAN if they miss most of the gold that is held out.
-    RETURNS (List[Expert]): The experts. None if the gold is a single text, whose
-        number of occurrences does not matter.
+    RETURNS (List[Expert]): The experts. None if the gold is a single text.
     """
     n_texts = len({doc.text for doc in gold})
     numbers = range(min(n_experts, n_texts) if n_texts > 1 else 0)

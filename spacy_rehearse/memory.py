@@ -220,8 +220,8 @@ def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
     marked = [e for e in newer.entities if e[2] in newer.exact]
     cut = [e for e in said if overlaps(e, marked)]
     said = [e for e in said if e not in cut]
-    rest = [e for e in newer.entities if not overlaps(e, said)]
-    rest = [e for e in rest if e[2] in newer.exact or e[2] not in older.exact]
+    counts = [e for e in newer.entities if e in marked or e[2] not in older.exact]
+    rest = [e for e in counts if not overlaps(e, said)]
     return newer._replace(
         entities=tuple(sorted([*said, *rest])),
         missing=(*older.missing, *newer.missing, *(e[:2] for e in cut)),

@@ -53,10 +53,11 @@ PULL = 10.0  # strength of L2-SP
 # Where experts miss most of the gold held out from them:
 LEAN = 6.0  # what they may have missed is no `O`
 MARGIN = 1.5  # new labels are found more often; elsewhere, they would only flood
+MARGIN_ALONE = 0.75  # without silver, whose `O` pulls them down, they need less
+
 # What a copy learns of a few hundred entities hardly ever outbids a base that has a
 # word of its own. Its lead over `O` counts so many times (lead.py).
 LEAD_OF_COPY = 2.0
-MARGIN_ALONE = 0.75  # without silver, whose `O` pulls them down, they need less
 
 # A small column learns what the old entities have in common with the new ones, and
 # little by heart. A wide one takes more time to predict, and learns more only where it

@@ -328,6 +328,12 @@ def test_bad_listener_without_its_tok2vec(attempt, shared_base):
         attempt(nlp, teacher=str(shared_base))
 
 
+def test_bad_length_is_the_students_to_say(base):
+    assert load_teacher(str(base), "ner").nlp.max_length == 1_000_000
+    longer = load_teacher(str(base), "ner", max_length=2_000_000)
+    assert longer.nlp.max_length == 2_000_000
+
+
 def test_bad_replace_listeners_that_would_take_a_column_out_of_the_config(
     attempt, shared_base, tmp_path
 ):

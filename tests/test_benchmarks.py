@@ -68,6 +68,13 @@ def test_benchmarks_rows_are_compared_with_naive_and_joint():
     assert rows["rehearsal"]["gap closed"] == [pytest.approx(0.75)]
 
 
+def test_benchmarks_measures_that_are_not_defined_are_left_out():
+    step = {"new": 0.0, "old": 0.1, "micro": 0.2, "seconds": 1.0}
+    methods = ("naive", "joint", "rehearsal")
+    rows = summarise([{"method": x, "steps": [step]} for x in methods])
+    assert {"new F ÷ naive", "gap closed"}.isdisjoint(rows["rehearsal"])
+
+
 def test_benchmarks_earlier_results_stay_beside_new_runs(runs):
     known = {"joint": {"new F": [0.7]}, "naive": {"new F": [0.1]}}
     rows = summarise(runs, known)

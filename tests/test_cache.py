@@ -1,5 +1,7 @@
 import json
 import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import spacy
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from spacy_rehearse import silver
 from spacy_rehearse.cache import SilverCache, clear, write_whole
 from spacy_rehearse.labelling import made_by
+from spacy_rehearse.parallel import fill_cache
 from spacy_rehearse.silver import annotate, read_shard
 from spacy_rehearse.teacher import load_teacher
 
@@ -168,6 +171,16 @@ def test_cache_file_behind_a_link_is_written_with_its_rights(tmp_path):
     write_whole(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink() and shared.read_bytes() == b"new"
     assert shared.stat().st_mode & 0o777 == 0o600
+
+
+def test_cache_says_how_to_go_on_where_a_process_was_killed(tmp_path, monkeypatch):
+    def submit(*args):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    cache = SilverCache(tmp_path, {})
+    with pytest.raises(ValueError, match="less than 2 .*goes on from there"):
+        fill_cache(TEXTS, cache, source="x", component="ner", n_process=2)
 
 
 def test_cache_damaged_manifest_costs_nothing(teacher, tmp_path, annotated):

@@ -43,6 +43,7 @@ from ._texts import show_progress
 
 MOST_LISTED = 20
 GIVEN = ("get_examples", "nlp")  # by spaCy, not by the config
+CORPORA = ("train_corpus", "dev_corpus")
 
 
 @rehearse_cli.command(
@@ -140,13 +141,13 @@ def check_config(config: Config) -> Teacher:
         in the pool, or dev marks none of the new labels.
     """
     nlp, how = _check_settings(config)
-    for name in ("train_corpus", "dev_corpus"):
-        read_docs(path_of(config, name), Vocab())  # says more than spaCy's reader does
+    # It says more than spaCy's own reader does where a file is wrong.
+    _, dev = (read_docs(path_of(config, x), Vocab()) for x in CORPORA)
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
     if vectors := config["initialize"]["vectors"]:
         load_vectors_into_model(nlp, vectors)  # as spaCy does when it initializes
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of dev: see below
+        warnings.filterwarnings("ignore", ".* marks none of the labels")  # see below
         inputs = read_inputs(nlp, lambda: corpus(nlp), how)
     check_enabled(nlp, how.component)
     if not has_weights_of(nlp, inputs.teacher):
@@ -155,7 +156,6 @@ def check_config(config: Config) -> Teacher:
             f"teacher {how.teacher}: its `source` is another pipeline. Set both to the "
             "base, ${paths.base}"
         )
-    dev = _docs(config, "dev_corpus", inputs.teacher)
     marked = Counter(ent.label_ for doc in dev for ent in doc.ents)
     check_dev(path_of(config, "dev_corpus"), marked, inputs.labels)
     return inputs.teacher
