@@ -12,6 +12,7 @@ from thinc.backends import get_array_ops
 from tqdm import tqdm
 
 from .cache import SilverCache
+from .distillation import can_distil
 from .freeze import drop_gradients
 from .parameters import old_part, parameters
 from .regularizers import Start
@@ -20,6 +21,7 @@ from .session import Session
 from .silver import SilverText, text_digest
 from .teacher import zone
 
+ESTIMATE = "fisher2"  # another number for another way to estimate it
 TextT = TypeVar("TextT")
 
 
@@ -114,17 +116,20 @@ def weigh(
     with zone(nlp):
         examples = silver_examples(nlp, session, texts)
         taught = [f"{eg.text} {eg.get_aligned_ner()}" for eg in examples]
-    key = f"fisher-{text_digest([*weights, *session.labels, *taught])}"
+    key = f"{ESTIMATE}-{text_digest([*weights, *session.labels, *taught])}"
     if (data := store.get(key)) is not None:
         unpack(data, session.starts)
         return
-    hard = replace(session, soft=0.0)
+    # Without distillation, spaCy drops a tenth of what actions are scored by, and the
+    # large squares would be chance. At the start, it adds nothing itself.
+    pipe = nlp.get_pipe(session.teacher.component)
+    undropped = replace(session, soft=1.0 if can_distil(pipe) else 0.0)
     # spaCy cuts long texts at random: here, always in the same places.
     with (
         _same_numbers(),
         tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar,
     ):
         estimate_fisher(
-            session.starts, bar, lambda item: learn_silver(nlp, hard, [item], 0.0)
+            session.starts, bar, lambda x: learn_silver(nlp, undropped, [x], 0.0)
         )
     store.put(key, pack(session.starts))

@@ -11,7 +11,12 @@ from thinc.api import Adam, Linear
 from spacy_rehearse import fisher
 from spacy_rehearse.cache import SilverCache
 from spacy_rehearse.fisher import _same_numbers, estimate_fisher, pack, unpack
-from spacy_rehearse.regularizers import Start, create_ewc_v1, pull_by_fisher
+from spacy_rehearse.regularizers import (
+    Start,
+    create_ewc_v1,
+    pull_by_fisher,
+    remember_start,
+)
 
 from .test_component import initialized
 
@@ -49,6 +54,8 @@ def test_fisher_takes_no_random_number_from_the_training():
                 if error:
                     raise error
         assert random.getstate() == state
+        random.random(), numpy.random.random()  # the training goes on
+        state = random.getstate()
     assert drawn[0] == drawn[1]
 
 
@@ -81,6 +88,21 @@ def test_fisher_is_estimated_anew_where_silver_teaches_something_else(
     for mentions, n in [(session.mentions, 1), (session.mentions, 1), (other, 2)]:
         fisher.weigh(nlp, replace(session, mentions=mentions), texts, store)
         assert len(estimated) == n
+
+
+def test_fisher_is_no_chance(base, corpus, monkeypatch):
+    nlp, _ = initialized(base, corpus, column=None)
+    session = nlp.get_pipe("rehearsal").session
+    session.starts.append(remember_start(nlp.get_pipe("ner")))
+    monkeypatch.setattr(fisher, "_same_numbers", nullcontext)
+    made = []
+    for seed in (1, 2):
+        numpy.random.seed(seed)
+        store, texts = SilverCache(None, {}), session.heldout[:5]
+        fisher.weigh(nlp, replace(session, soft=0.0), texts, store)
+        made.append(dict(session.starts[0].fisher))
+    for key, value in made[0].items():
+        numpy.testing.assert_allclose(made[1][key], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
