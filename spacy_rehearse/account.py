@@ -169,8 +169,10 @@ def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
     return [*lines, f"{wrong}: they are not asked. The teacher's word counts there"]
 
 
-def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> str:
-    if corrected:
+def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings) -> str:
+    if (how.column or {}).get("step_back"):
+        why = "Old labels learn to step back, as step_back = true asks for"
+    elif corrected:
         why = (
             f"{', '.join(sorted(corrected))}: the teacher knows it already, and is "
             "corrected. Where it was wrong, O has to win and no other label, so the "
@@ -183,8 +185,8 @@ def _explain_step_back(corrected: Collection[str], hidden: float, name: str) -> 
         )
     return (
         f"{why}. Elsewhere distillation holds them, but some will change. step_back = "
-        f"false in [initialize.components.{name}.column] rules that out, at the cost "
-        "of such entities"
+        f"false in [initialize.components.{how.name}.column] rules that out, at the "
+        "cost of such entities"
     )
 
 
@@ -214,7 +216,7 @@ def _explain(
             f"[initialize.components.{how.name}.column] takes less, and learns less"
         )
     if session.column and session.column["step_back"]:
-        lines.append(_explain_step_back(inputs.corrected, hidden, how.name))
+        lines.append(_explain_step_back(inputs.corrected, hidden, how))
     if session.renamer:
         docs = [eg.reference for eg in inputs.gold.examples]
         labels = [x for x in session.labels if x in session.renamer.labels]

@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional, Set
 
 MARKER = "README.txt"
 IGNORE = "*\n"
@@ -49,6 +49,7 @@ class SilverCache:
         self.made_by = made_by
         self.folder = Path(path) / _folder_name(made_by) if path is not None else None
         self._memory: Dict[str, bytes] = {}
+        self._listed: Dict[str, List[Path]] = {}  # files of the folder, as last seen
 
     def get(self, key: str) -> Optional[bytes]:
         """Find a shard.
@@ -58,7 +59,7 @@ class SilverCache:
         """
         if self.folder is None:
             return self._memory.get(key)
-        for file in self.folder.glob(f"{key}-*.spacy"):
+        for file in self._files(key):
             try:
                 data = file.read_bytes()
             except FileNotFoundError:  # another process has just put it anew
@@ -67,11 +68,21 @@ class SilverCache:
                 return data
         return None
 
+    def _files(self, key: str) -> Iterator[Path]:
+        """Files that may hold a shard. The folder, which may hold thousands, is listed
+        only if the shard is not found where it was.
+        """
+        yield from self._listed.get(key, ())
+        self._listed = {}
+        for file in self.folder.glob("*.spacy") if self.folder else ():
+            self._listed.setdefault(_key_of(file), []).append(file)
+        yield from self._listed.get(key, ())
+
     def keys(self) -> Set[str]:
         """RETURNS (Set[str]): The digests of all shards that are kept."""
         if self.folder is None:
             return set(self._memory)
-        return {file.name.rpartition("-")[0] for file in self.folder.glob("*.spacy")}
+        return {_key_of(file) for file in self.folder.glob("*.spacy")}
 
     def put(self, key: str, data: bytes) -> None:
         """Keep a shard. Its file appears whole or not at all.
@@ -190,6 +201,10 @@ def clear(path: Path) -> int:
 
 def _file_name(key: str, data: bytes) -> str:
     return f"{key}-{sha256(data).hexdigest()[:16]}.spacy"
+
+
+def _key_of(file: Path) -> str:
+    return file.name.rpartition("-")[0]
 
 
 def _folder_name(made_by: Dict[str, Any]) -> str:

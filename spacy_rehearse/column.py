@@ -71,7 +71,7 @@ def copy_fits(nlp: Language, component: str) -> bool:
     if not can_grow(nlp, component):
         return False
     config = Config(nlp.config).interpolate()["components"][component]["model"]
-    return embed_and_encode(config["tok2vec"]) is not None
+    return not n_columns(config) and not upstream_of(nlp, component)
 
 
 def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str:

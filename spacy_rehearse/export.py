@@ -18,7 +18,8 @@ COMPUTED = {
     "components", "disabled", "performance", "spacy_rehearse",
 }  # fmt: skip
 PATH_VARIABLE = re.compile(r"\$\{paths[.:](\w+)")
-SPACY = re.compile(r"spacy\b(?!-)")  # and no plugin of it
+# spaCy and this plugin, and no other one.
+NOT_NEEDED = re.compile(r"spacy([-_.]rehearse)?\b(?![-_.])", re.IGNORECASE)
 UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
 
 
@@ -140,8 +141,8 @@ def _plain_meta(
     base = {k: v for k, v in session.teacher.nlp.meta.items() if k not in COMPUTED}
     own = {k: v for k, v in nlp.meta.items() if v and UNNAMED.get(k) != v}
     meta = {**base, **own}
-    # `spacy package` adds spaCy's own. Others are the base's: a tokenizer's, say.
-    required = [x for x in meta.pop("requirements", []) if not SPACY.match(x)]
+    # `spacy package` adds spaCy itself. Others are the base's: a tokenizer's, say.
+    required = [x for x in meta.pop("requirements", []) if not NOT_NEEDED.match(x)]
     if required:
         meta["requirements"] = required
     performance = nlp.meta.get("performance", {})

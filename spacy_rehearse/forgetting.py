@@ -14,6 +14,7 @@ from .completion import place_entities, set_entities
 from .teacher import (
     Entity,
     ProgressT,
+    labels_before,
     no_progress,
     overlaps,
     predict_entities,
@@ -77,7 +78,7 @@ class Forgetting(NamedTuple):
     learnt (PRFScore): The student's counts of new labels.
     all (PRFScore): The student's counts of all labels that the gold marks.
     kept (Optional[PRFScore]): Agreement with the base on raw text, on old labels. None
-        without raw text.
+        without raw text. It says nothing (its length is 0) if neither sees any there.
     kept_by_label (Dict[str, PRFScore]): The same, of each label of the base that either
         sees there.
     flood (Optional[float]): Entities of labels that the base lacks, per 1,000 words of
@@ -117,7 +118,7 @@ class Forgetting(NamedTuple):
             "old_f": after if has_old else None,
             "all_f": self.all.fscore if has_old else None,
             "bwt": after - before if has_old else None,
-            "retention": None if self.kept is None else scorer.agreement(self.kept),
+            "retention": self.kept.fscore if self.kept else None,
             "flood": self.flood,
         }
 
@@ -141,7 +142,8 @@ def compare_pipelines(
         marked in full; tokens of missing annotation count neither way.
     texts (Sequence[str]): Raw text, to see on what both agree.
     new (Optional[Sequence[str]]): The labels that were learnt. By default, those that
-        only the student knows.
+        only the student knows, but for those that earlier pipes set: they are never
+        looked at, as spaCy's recogniser takes them over.
     progress (ProgressT): Shows how far it is.
     RETURNS (Forgetting): The comparison.
     RAISES (ValueError): If there is nothing to compare on.
@@ -150,10 +152,12 @@ def compare_pipelines(
         raise ValueError("there is no text to compare the pipelines on")
     known: Any = base.get_pipe(component).labels  # type: ignore[attr-defined]
     learnt: Any = student.get_pipe(component).labels  # type: ignore[attr-defined]
-    new = sorted(set(learnt) - set(known)) if new is None else sorted(new)
+    set_before = set(labels_before(student, component))
+    new = sorted({*learnt} - {*known} - set_before) if new is None else sorted(new)
+    others = set_before - {*known, *new}
     old = sorted(set(known) - set(new))
     corrected = sorted(set(known) & set(new))
-    marked = sorted({ent.label_ for doc in gold for ent in doc.ents})
+    marked = sorted({ent.label_ for doc in gold for ent in doc.ents} - others)
     all_texts = [*(doc.text for doc in gold), *texts]
     theirs = _predict(base, component, progress(all_texts, "Before"))
     ours = _predict(student, component, progress(all_texts, "After"))

@@ -86,7 +86,7 @@ def judge(
 
 def _judge_flood(flood: Optional[float], most: float) -> List[str]:
     if flood is None:
-        return [f"flood can't be measured with this data: {_needs('retention')}"]
+        return ["flood can't be measured with this data: it needs raw text (--pool)"]
     told = f"flood is {flood:.4g} entities in 1,000 words, {most:g} are allowed"
     return [told] if _exceeds(flood, most) else []
 
@@ -140,7 +140,7 @@ def parse_limits(limits: Sequence[str]) -> Dict[str, float]:
 
 def _needs(name: str) -> str:
     if name == "retention":
-        return "it needs raw text (--pool)"
+        return "it needs raw text (--pool) in which the base finds what is to be kept"
     kind = "new" if name == "new_f" else "old"
     return f"it needs text that marks the {kind} labels"
 

@@ -73,16 +73,22 @@ def cut(text: str, max_length: int) -> Iterator[str]:
     YIELDS (str): The pieces: cut after the last sentence that fits, else at the
         last space, else in the middle of the word.
     """
-    while max_length and len(text) > max_length:
-        at = _cut_position(text, max_length)
-        yield text[:at].strip()
-        text = text[at:].lstrip()
-    if text:
-        yield text
+    start = 0
+    while max_length and len(text) - start > max_length:
+        window = text[start : start + max_length + 1]
+        at = _cut_position(window, max_length)
+        yield window[:at].strip()
+        start += at
+        while text[start : start + 1].isspace():
+            start += 1
+    if start < len(text):
+        yield text[start:]
 
 
-def _cut_position(text: str, max_length: int) -> int:
-    window = text[: max_length + 1]
+def _cut_position(window: str, max_length: int) -> int:
+    """RETURNS (int): Where to cut a text of which this is the beginning, with one
+    character too much.
+    """
     ends = [match.end() for match in SENTENCE_END.finditer(window)]
     ends = [end for end in ends if 0 < len(window[:end].rstrip()) <= max_length]
     if ends:

@@ -2,6 +2,7 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 import spacy
@@ -181,6 +182,21 @@ def test_cache_says_how_to_go_on_where_a_process_was_killed(tmp_path, monkeypatc
     cache = SilverCache(tmp_path, {})
     with pytest.raises(ValueError, match="less than 2 .*goes on from there"):
         fill_cache(TEXTS, cache, source="x", component="ner", n_process=2)
+
+
+def test_cache_lists_its_folder_once(tmp_path, monkeypatch):
+    made_by = {"teacher": "1"}
+    for number in range(5):
+        SilverCache(tmp_path / "cache", made_by).put(f"key{number}", b"%d" % number)
+    cache, listed, glob = SilverCache(tmp_path / "cache", made_by), [], Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *x: listed.append(x) or glob(*x))
+    for _ in range(2):
+        for number in range(5):
+            assert cache.get(f"key{number}") == b"%d" % number
+    assert len(listed) == 1
+    assert cache.get("other") is None
+    SilverCache(tmp_path / "cache", made_by).put("other", b"of another process")
+    assert cache.get("other") == b"of another process"
 
 
 def test_cache_damaged_manifest_costs_nothing(teacher, tmp_path, annotated):

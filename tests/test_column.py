@@ -6,7 +6,7 @@ import pytest
 import spacy
 from spacy.training import Example
 from spacy.util import registry
-from thinc.api import Adam, fix_random_seed, set_dropout_rate
+from thinc.api import Adam, Config, fix_random_seed, set_dropout_rate
 
 from spacy_rehearse.column import add_column, can_grow, check_copy, copy_fits
 from spacy_rehearse.column_config import (
@@ -126,6 +126,47 @@ def test_column_is_a_copy_of_the_base_alone_not_of_another_column(base, shared_b
     for copies in (False, True):
         nlp, _ = grown(base, copy=copies)
         assert not copy_fits(nlp, "ner")
+
+
+MISH = """
+[model]
+@architectures = "spacy.TransitionBasedParser.v2"
+state_type = "ner"
+extra_state_tokens = false
+hidden_width = 16
+maxout_pieces = 2
+use_upper = true
+nO = null
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 16
+attrs = ["NORM"]
+rows = [100]
+include_static_vectors = false
+
+[model.tok2vec.encode]
+@architectures = "spacy.MishWindowEncoder.v2"
+width = 16
+window_size = 1
+depth = 1
+"""
+
+
+def test_column_may_be_a_copy_of_whatever_encodes():
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ner", config=Config().from_str(MISH))
+    ner.add_label("PERSON")
+    nlp.initialize()
+    assert copy_fits(nlp, "ner")
+    before = scores(nlp, "Mister Ana")
+    ner.add_label("GADGET")
+    add_column(nlp, "ner", ["GADGET"], copy=True)
+    after = scores(nlp, "Mister Ana")[:, : before.shape[1]]
+    numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("fixture", ["base", "vectors_base"])

@@ -242,7 +242,13 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
     base, corpus, capfd
 ):
     never = {**DEFAULT_COLUMN, "step_back": False}
-    for n_hidden, column in ((0, DEFAULT_COLUMN), (8, DEFAULT_COLUMN), (8, never)):
+    always = {**DEFAULT_COLUMN, "step_back": True}
+    for n_hidden, column in (
+        (0, DEFAULT_COLUMN),
+        (8, DEFAULT_COLUMN),
+        (8, never),
+        (0, always),
+    ):
         nlp = spacy.load(base)
         doc = nlp.make_doc("made the firm Acme Corp and the device Zoomer X late .")
         doc.set_ents([doc.char_span(19, 23, "GADGET")])  # "Corp"
@@ -250,15 +256,17 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         nlp.add_pipe("rehearsal", first=True, config={"margin": 1.0})
         examples = list(Corpus(corpus / "train.spacy")(nlp)) + [hidden] * n_hidden
         rehearsal = initialize(nlp, base, corpus, examples, column=column)
-        steps_back = bool(n_hidden) and column is not never
+        steps_back = column is always or (bool(n_hidden) and column is not never)
         about = rehearsal.session.about["settings"]
         assert about["column"]["step_back"] == steps_back
         # Old scores can move then: they are distilled, and would make up for a margin.
         assert (rehearsal.session.soft > 0) == steps_back
         assert (rehearsal.session.margin == 0) == steps_back
         assert (about["hidden_share"] > 0.05) == bool(n_hidden)
-        told = "begin inside one of the teacher's" in capfd.readouterr().err
-        assert told == steps_back
+        told = " ".join(capfd.readouterr().err.split())
+        hides = "begin inside one of the teacher's" in told
+        assert hides == (steps_back and column is not always)
+        assert ("as step_back = true asks for" in told) == (column is always)
 
 
 @pytest.mark.parametrize(

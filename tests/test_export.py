@@ -193,7 +193,12 @@ def test_export_hands_the_plain_pipeline_to_a_callback_of_the_users(base, corpus
 
 def test_export_keeps_what_else_the_base_requires(base, corpus, tmp_path):
     nlp = spacy.load(base)
-    nlp.meta["requirements"] = ["spacy>=3.8,<3.9", "spacy-foo>=1", "jieba"]
+    nlp.meta["requirements"] = [
+        "spacy>=3.8,<3.9",
+        "spacy-foo>=1",
+        "spacy_rehearse>=0.1.0",
+        "jieba",
+    ]
     nlp.to_disk(tmp_path / "base")
     nlp, _ = initialized(tmp_path / "base", corpus)
     assert create_export_v1()(nlp).meta["requirements"] == ["spacy-foo>=1", "jieba"]

@@ -23,7 +23,7 @@ from ..report.forgetting import (
     kept_rows,
     label_rows,
 )
-from ..teacher import check_recogniser, load_pipeline
+from ..teacher import check_recogniser, labels_before, load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
@@ -216,15 +216,17 @@ def _warn(base: Language, student: Language, component: str, report: Forgetting)
 
 
 def learnt(base: Language, student: Language, component: str) -> List[str]:
-    """RETURNS (List[str]): Labels that only the second pipeline knows, and those that
-    were corrected since the first.
+    """RETURNS (List[str]): Labels that only the second pipeline knows, unless earlier
+    pipes set them, and those that were corrected since the first.
     """
     known = labels_of(base, component)
     told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
     corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
     if told.get("teacher") != before.get("teacher"):  # not of the same round
         corrected |= {*told.get("labels", [])}  # some were corrected before, too
-    return sorted((labels_of(student, component) - known) | (corrected & known))
+    taken_over = {*labels_before(student, component)} - {*told.get("labels", [])}
+    fresh = labels_of(student, component) - known - taken_over
+    return sorted(fresh | (corrected & known))
 
 
 def labels_of(nlp: Language, component: str) -> Set[str]:

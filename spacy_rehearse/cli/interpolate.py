@@ -171,7 +171,7 @@ def _sweep(
         if new_f is None or kept is None:
             raise ValueError(
                 f"{data} must mark the new labels {new}, and old ones, too, "
-                "unless there is raw text (--pool)"
+                "unless there is raw text (--pool) in which the base finds some"
             )
         points.append(Point(step / STEPS, new_f, kept))
     return points
