@@ -42,6 +42,7 @@ def test_heldout_at_most_a_thousand():
 def test_heldout_at_most_a_hundred_thousand_words_but_at_least_a_text():
     few = split(share=0.5, n_words=9_000)[0]
     assert len(few) == 11 and set(few) < set(split(share=0.5)[0])
+    assert len(split(share=0.5, n_words=10_000)[0]) == 10  # a hundred thousand fit
     assert len(split(share=0.5, n_words=200_000)[0]) == 1
 
 

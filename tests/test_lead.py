@@ -146,6 +146,19 @@ def test_lead_is_in_what_is_saved_and_not_before_anything_is_learnt(
         assert ours == theirs
 
 
+@pytest.mark.filterwarnings("ignore:weights moved before all gradients were in")
+def test_lead_is_taken_off_once_in_a_loop_that_leaves_the_component_out(base, corpus):
+    nlp, examples = initialized(base, corpus, column=COPY)
+    train(nlp, examples, 2, Adam(0.01))
+    seen = []
+    for _ in range(3):
+        nlp.update(examples[:8], sgd=False)
+        seen.append(head(nlp)["W"])
+        nlp.get_pipe("ner").finish_update(Adam(1e-7))
+    numpy.testing.assert_allclose(seen[1], seen[0], atol=1e-4)
+    numpy.testing.assert_allclose(seen[2], seen[0], atol=1e-4)
+
+
 def test_lead_is_not_in_averages_twice_if_an_update_is_interrupted(base, corpus):
     nlp, examples = initialized(base, corpus, column=COPY)
     optimizer = Adam(0.01, use_averages=True)

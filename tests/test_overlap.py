@@ -30,6 +30,23 @@ def test_overlap_is_no_evidence_where_gold_says_nothing(monkeypatch):
     assert counts == {"ORG": (1, 1)}
 
 
+def test_overlap_is_none_where_entities_are_side_by_side(monkeypatch):
+    doc = spacy.blank("xx").make_doc("AnaAcme")
+    found = [(0, 3, "GADGET"), (3, 7, "GADGET")]
+    experts = [Expert(None, (), PRFScore(), 1, [doc])]
+    for (entity,) in (found[:1], found[1:]):
+        monkeypatch.setattr(module, "predict_entities", lambda *_, e=entity: [[e]])
+        (other,) = {*found} - {entity}
+        taught = {doc.text: [(*other[:2], "ORG")]}
+        assert count_overlaps(experts, LABELS, taught) == {}
+
+
+def test_overlap_is_judged_from_seven_to_three():
+    # With one more of each, 7 and 3 of 10: just enough.
+    assert judge({"A": (6, 8), "B": (2, 8)}) == {"A": True, "B": False}
+    assert judge({"A": (11, 15), "B": (5, 15)}) == {"A": True}  # 12 and 6 of 17
+
+
 def test_overlap_is_judged_only_on_evidence():
     counts = {"A": (2, 2), "B": (0, 2), "C": (1, 1), "D": (5, 10)}
     assert judge(counts) == {"A": True, "B": False}

@@ -65,6 +65,7 @@ def test_scorer_harmonic_mean_punishes_the_worse(a, b):
     mean = scorer.harmonic_mean(a, b)
     assert 0 <= mean <= 1 + 1e-9 and mean <= 2 * min(a, b) + 1e-9
     assert scorer.harmonic_mean(0, b) == 0 == scorer.harmonic_mean(a, 0)
+    assert scorer.harmonic_mean(0.5, 1.0) == pytest.approx(2 / 3)
 
 
 # Scores on three tasks, after the first, second and third step.
