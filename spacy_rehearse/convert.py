@@ -89,9 +89,11 @@ def _convert(
     problems: List[str] = []
     n_skipped = 0
     marked: Set[str] = set()
-    keys: Set[str] = set()
+    unread: Set[str] = set()
+    has_spans = False
     for where, record in list(records):
-        keys.update(record)
+        has_spans |= "spans" in record
+        unread.update(key for key in OTHER_KEYS if record.get(key))
         try:
             record["text"].encode("utf8")
             record["spans"] = _spans_of(record)
@@ -107,9 +109,9 @@ def _convert(
         doc, unplaced = _make_doc(nlp, record, f"{path}, {where}", marked, labels)
         docs.append(doc)
         problems += unplaced
-    if not marked and not keys & {"spans"} and keys & OTHER_KEYS:
+    if not marked and not has_spans and unread:
         raise ValueError(
-            f'{path}: no record has "spans", but {sorted(keys & OTHER_KEYS)}: expected '
+            f'{path}: no record has "spans", but {sorted(unread)}: expected '
             '{"text": ..., "spans": [{"start": 0, "end": 4, "label": "DRUG"}, ...]} or '
             '"entities": [[0, 4, "DRUG"], ...]'
         )
@@ -184,6 +186,9 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
     if not isinstance(records, list):
         raise ValueError(f"{path}: expected a list of [text, {{entities: ...}}]")
     for number, record in enumerate(records, start=1):
+        if isinstance(record, dict) and isinstance(record.get("text"), str):
+            yield f"record {number}", record  # as a line of JSONL
+            continue
         try:
             text, annotation = record
             spans = annotation["entities"]
@@ -192,8 +197,8 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
         except (KeyError, TypeError, ValueError) as e:
             raise ValueError(
                 f"{path}, record {number}: expected [text, {{entities: [[start, end, "
-                f"label], ...]}}] ({e!r}). For spaCy 2's training JSON use `python -m "
-                "spacy convert`"
+                'label], ...]}], or {"text": ..., "entities": [[start, end, label], '
+                "...]}. For spaCy 2's training JSON use `python -m spacy convert`"
             ) from e
         if not isinstance(text, str):
             raise ValueError(f"{path}, record {number}: the text is no string")
@@ -235,9 +240,10 @@ def _make_doc(
         text = record["text"]
         spans = sorted({_read_span(span, text) for span in record["spans"]})
     except (KeyError, TypeError, ValueError) as e:
+        why = f"{e} is missing" if isinstance(e, KeyError) else e
         raise ValueError(
             f'{where}: "spans" must be a list of records with start, end and label '
-            f"({e!r})"
+            f"({why})"
         ) from e
     marked.update(label for _, _, label in spans)
     spans = [span for span in spans if labels is None or span[2] in labels]

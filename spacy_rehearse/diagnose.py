@@ -248,9 +248,12 @@ def advise(
         follows = "they are hardly rehearsed"
         if not rehearsed:
             follows = "the scores of the training can't tell whether they are kept"
+        least = f"less than {SCARCE} times"
+        if found.n_pool < found.n_texts:
+            least = f"so seldom that there are less than {SCARCE} in all"
+            follows += " (--limit 0 counts all)"
         advice.append(
-            f"In the {found.n_pool} pool texts less than {SCARCE} times: "
-            f"{', '.join(rare)}. Add text "
+            f"In the {found.n_pool} pool texts {least}: {', '.join(rare)}. Add text "
             f"that mentions them, or {follows}"
         )
     if found.n_repeated:

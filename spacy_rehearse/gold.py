@@ -137,8 +137,9 @@ def _why_dev_fails(path: Path, marked: Counter, labels: Iterable[str]) -> str:
     if any(marked[label] for label in labels):
         return ""
     return (
-        f"{path} marks none of the labels of the gold ({', '.join(labels)}), but "
-        f"{', '.join(marked) or 'nothing'}: no checkpoint could be chosen by it"
+        f"{path} marks none of the labels of the gold ({', '.join(labels)}), "
+        f"{'only ' + ', '.join(marked) if marked else 'and no other'}: no checkpoint "
+        "could be chosen by it"
     )
 
 

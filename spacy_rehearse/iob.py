@@ -1,6 +1,7 @@
 """Columns of tokens and tags, as spaCy's own converters read them, and some more."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -33,6 +34,7 @@ def read_columns(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
     ]
     whole = path.suffix == ".iob" and _is_sentence(lines)
     _check_tags(path, lines, whole)
+    _check_tokens(path, lines, whole)
     read = iob_to_docs if whole else conll_ner_to_docs
     text = "\n".join(_with_spacys_tags(line, whole) for line in lines)
     try:
@@ -59,15 +61,16 @@ def _check_tags(path: Path, lines: Sequence[str], whole: bool) -> None:
     """Raise a ValueError at a tag that is no IOB or BILUO: spaCy's converters would cut
     a label out of whatever it is. `whole` if each line is a sentence of word|TAG.
     """
-    n_before = 0
+    counts = Counter(n for line in lines if (n := len(line.split())) > 1)
+    usual = counts.most_common(1)[0][0] if counts else 0
     for number, line in enumerate(lines, 1):
         n_columns = len(line.split())
-        if not whole and 1 < n_columns != n_before > 1:
+        if not whole and 1 < n_columns != usual:
             raise ValueError(
-                f"{path}, line {number}: {n_columns} columns, and {n_before} before: "
-                "spaCy would take another column for the tags"
+                f"{path}, line {number}: {n_columns} columns, and {usual} in most "
+                "lines (they end at white space, so that a token can't hold any): mend "
+                "the line, or cut the token in two"
             )
-        n_before = n_columns
         for tag in _tags_of(line, whole):
             if not TAG.fullmatch(tag):
                 raise ValueError(
@@ -79,6 +82,16 @@ def _check_tags(path: Path, lines: Sequence[str], whole: bool) -> None:
                 f"{path}, line {number}: some words have more parts than others: "
                 "expected word|TAG or word|POS|TAG in all of the line, and no other |"
             )
+
+
+def _check_tokens(path: Path, lines: Sequence[str], whole: bool) -> None:
+    """Raise a ValueError if the first column, where tokens are, counts them."""
+    rows = [columns for line in lines if len(columns := line.split()) > 1]
+    if not whole and rows and all(columns[0].isdecimal() for columns in rows):
+        raise ValueError(
+            f"{path}: the first column holds numbers only, and is where the tokens are "
+            "expected. Leave it out"
+        )
 
 
 def _tags_of(line: str, whole: bool) -> List[str]:

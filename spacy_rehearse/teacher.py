@@ -10,12 +10,13 @@ import spacy
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Model, get_current_ops
+from thinc.api import ConfigValidationError, Model, get_current_ops
 
 from .listeners import upstream_of
 
 Entity = Tuple[int, int, str]  # start and end in characters, label
 BATCH_SIZE = 256  # texts
+NO_FACTORY = "[E002]"  # in spaCy's error
 
 
 class Teacher(NamedTuple):
@@ -82,11 +83,26 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
     whose (str): What to call it in the error.
     setting (str): Where it was named.
     RETURNS (Language): The pipeline.
-    RAISES (ValueError): If there is none of that name.
+    RAISES (ValueError): If there is none of that name, or it can't be loaded.
     """
     try:
         # Never vocab=nlp.vocab: it would overwrite the student's vectors.
         return spacy.load(source)
+    except ConfigValidationError as e:
+        why = ConfigValidationError.from_error(e, title="", show_config=False)
+        raise ValueError(
+            f"the config of the {whose} {str(source)!r} ({setting}) is damaged: "
+            f"{why.text.strip()}"
+        ) from e
+    except ValueError as e:
+        if NO_FACTORY not in str(e):
+            raise
+        what = str(e).partition(". ")[0]
+        raise ValueError(
+            f"the {whose} {str(source)!r} ({setting}) needs a package that is not "
+            f"installed, or code of your own (--code): {what}. 'transformer' is in "
+            "spacy-transformers, 'curated_transformer' in spacy-curated-transformers"
+        ) from e
     except OSError as e:
         if (best := Path(source) / "model-best").exists():
             raise ValueError(
@@ -114,8 +130,8 @@ def check_recogniser(nlp: Language, component: str, whose: str) -> None:
     if component not in nlp.component_names:
         if not any(_is_recogniser(nlp, name) for name in nlp.component_names):
             raise ValueError(
-                f"{whose} has no entity recogniser, only {nlp.component_names}: there "
-                "is nothing to fine-tune"
+                f"{whose} has no entity recogniser: its components are "
+                f"{nlp.component_names}"
             )
         raise ValueError(
             f"{whose} has no component {component!r}, only {nlp.component_names}: "

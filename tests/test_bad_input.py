@@ -123,7 +123,7 @@ def test_bad_pool_invalid_line_shows_before_anything_is_annotated(attempt, tmp_p
 
 def test_bad_teacher_without_the_component(attempt, tmp_path):
     spacy.blank("xx").to_disk(tmp_path / "blank")
-    with pytest.raises(ValueError, match="has no entity recogniser, only"):
+    with pytest.raises(ValueError, match="has no entity recogniser: its"):
         attempt(teacher=str(tmp_path / "blank"))
     nlp = spacy.blank("xx")
     nlp.add_pipe("ner", name="entities")

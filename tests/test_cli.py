@@ -15,9 +15,10 @@ import spacy
 import srsly
 from catalogue import _remove
 from spacy.cli._util import app
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 from spacy.training.initialize import init_nlp
 from spacy.util import import_file, registry
+from spacy.vocab import Vocab
 from thinc.api import Config
 from typer.testing import CliRunner
 
@@ -477,6 +478,73 @@ def test_cli_says_that_the_component_goes_by_another_name(
     done = spacy_cli(*command, "c.cfg")
     assert done.exit_code == 1
     assert "is called 'mine'" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        (lambda text: text.replace("[nlp]", "[nlp"), "c.cfg: "),
+        (lambda text: text.replace("${paths.train}", "${paths.trian}"), "paths.trian"),
+        (lambda text: "\ufeff" + text, "c.cfg: "),
+        (lambda text: text.encode("utf-16"), "c.cfg is no config: not text in UTF-8"),
+    ],
+)
+def test_cli_names_a_config_that_can_not_be_read(
+    spacy_cli, base, corpus, workdir, damage, words
+):
+    quick_config(base, corpus, "c.cfg")
+    text = damage(Path("c.cfg").read_text("utf8"))
+    Path("c.cfg").write_bytes(text if isinstance(text, bytes) else text.encode("utf8"))
+    for command in (["check"], ["compare", "--output", "out"]):
+        done = spacy_cli(*command, "c.cfg")
+        assert done.exit_code == 1
+        assert words in " ".join((done.stdout + done.stderr).split())
+
+
+def test_cli_names_a_pipeline_that_can_not_be_loaded(spacy_cli, base, corpus, workdir):
+    config = Path(base, "config.cfg").read_text("utf8")
+    other = "[components.other]\nfactory = 'not_installed'\n\n[components.ner]"
+    damaged = {
+        "broken": (config.replace("[nlp]", "[nlp"), "'broken'", "is damaged: "),
+        "lacking": (
+            config.replace("[components.ner]", other.replace("'", '"')).replace(
+                '["ner"]', '["other","ner"]'
+            ),
+            "'lacking'",
+            "a package that is not installed",
+        ),
+    }
+    for name, (text, *words) in damaged.items():
+        shutil.copytree(base, name)
+        Path(name, "config.cfg").write_text(text, "utf8")
+        pool = ("--pool", corpus / "pool.jsonl")
+        train, dev = corpus / "train.spacy", corpus / "dev.spacy"
+        for command in (
+            ("evaluate", base, name, dev, *pool),
+            ("init-config", "c.cfg", "--base", name, "--train", train, "--dev", dev)
+            + pool,
+        ):
+            done = spacy_cli(*command)
+            told = " ".join((done.stdout + done.stderr).split())
+            assert done.exit_code == 1 and all(word in told for word in words), told
+
+
+def test_cli_init_config_tells_of_old_labels_that_the_gold_marks(
+    spacy_cli, base, corpus, workdir
+):
+    docs = list(DocBin().from_disk(corpus / "train.spacy").get_docs(Vocab()))
+    docs[0].set_ents([Span(docs[0], 0, 1, "PERSON")], default="unmodified")
+    DocBin(docs=docs).to_disk("gold.spacy")
+    given = ("--base", base, "--dev", corpus / "dev.spacy")
+    given += ("--pool", corpus / "pool.jsonl")
+    told = []
+    for train in ("gold.spacy", corpus / "train.spacy"):
+        done = spacy_cli("init-config", "c.cfg", "-F", "--train", train, *given)
+        assert done.exit_code == 0
+        told.append(
+            "PERSON, which the base knows, too" in " ".join(done.stdout.split())
+        )
+    assert told == [True, False]
 
 
 @pytest.mark.parametrize("lang, shortest", [("en", 20), ("zh", 7), ("ja", 7)])

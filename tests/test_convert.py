@@ -147,7 +147,10 @@ def test_convert_every_format_gives_the_same(tmp_path, texts, data):
             written(tmp_path, "x.iob", iob + "\n"),
         )
     ]
-    assert told[0] == told[1] == told[2]
+    named = [{"text": text, **annotation} for text, annotation in simple]
+    docs = written(tmp_path, "x.json", json.dumps(named)).docs
+    told.append([[(e.text, e.label_) for e in doc.ents] for doc in docs])
+    assert told[0] == told[1] == told[2] == told[3]
     assert told[0] == [[(w, t[2:]) for w, t in row if t != "O"] for row in rows]
 
 
@@ -192,7 +195,11 @@ def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
         ("x.conll", "Ana B-PER\nran -\n", "line 2: '-' is no IOB tag"),
         ("x.iob", "Ana|B-PER a|b|O\n", "line 1: some words have more parts"),
         ("x.conll", "Ana B-PER\n|\n", "line 2 lacks a token or its tag"),
-        ("x.conll", "EU NNP B-NP B-ORG\nat O\n", "line 2: 2 columns, and 4 before"),
+        ("x.conll", "EU NNP B-NP B-ORG\nat O\n", "line 2: 2 columns, and 4 in most"),
+        ("x.conll", "e O\nk e O\n\nl O\n", "line 2: 3 columns, and 2 in most"),
+        ("x.conll", "1 Ana B-PER\n2 ran O\n", "first column holds numbers only"),
+        ("x.json", '[{"data": {"text": "a"}}]', r'or {"text": ..., "entities"'),
+        ("x.jsonl", '{"text": "a", "spans": [{"start": 0, "end": 1}]}', "'label' is m"),
         (
             "x.jsonl",
             '{"text": "Ana ran", "annotations": [{"result": []}]}',

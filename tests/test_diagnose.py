@@ -208,6 +208,7 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not per
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
         ({"corpora__train__max_length": 1}, "the gold holds no entity in"),
         ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
+        ({"training__max_steps": None}, "[training] max_steps: Input should"),
         ({"training__max_stepz": 5}, "[training] ['max_stepz']: spaCy has no such"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
         (

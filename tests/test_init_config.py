@@ -153,7 +153,7 @@ def test_init_config_dev_has_to_mark_a_new_label(base, tmp_path):
     for name, labels in (("train", ("GADGET", "PERSON")), ("dev", ("PERSON",))):
         docs = make_docs(nlp, 20, labels, seed=1)
         DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
-    with pytest.raises(ValueError, match=r"labels of the gold \(GADGET\), but PERSON"):
+    with pytest.raises(ValueError, match=r"labels of the gold \(GADGET\), only PERSON"):
         config_for(base, tmp_path)
 
 

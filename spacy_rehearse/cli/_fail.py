@@ -28,15 +28,18 @@ def fail_on(*errors: Type[Exception]) -> Iterator[None]:
 def _told(error: Exception) -> List[str]:
     if isinstance(error, ConfigValidationError):  # it dumps all that was given, too
         where = error.title or "Wrong settings"
-        wrong = [f"{where}: {x}" for x in wrong_settings(error)]
-        return wrong or [str(error)]
+        return [f"{where}: {x}" for x in wrong_settings(error)]
     if isinstance(error, OSError) and error.filename and error.strerror:
         return [f"{error.filename}: {error.strerror}"]
     return [str(error)]
 
 
 def wrong_settings(error: ConfigValidationError) -> List[str]:
-    """RETURNS (List[str]): Each wrong setting, and what is wrong with it."""
+    """RETURNS (List[str]): Each wrong setting, and what is wrong with it. If a config
+    can't be read at all, why.
+    """
+    if not error.errors:
+        return [error.desc or str(error).strip()]
     return [f"{' -> '.join(map(str, x['loc']))}: {x['msg']}" for x in error.errors]
 
 

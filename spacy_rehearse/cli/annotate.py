@@ -1,11 +1,11 @@
 """`python -m spacy rehearse annotate`."""
 
 import sys
+from functools import cache as once
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Optional, Tuple
 
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
@@ -127,17 +127,16 @@ def _reader(
     that the language allows unless they are given.
     """
 
-    def read(nlp: Language) -> Iterator[str]:
-        shortest = shortest_text(nlp.lang) if min_length is None else min_length
-        read_texts = create_raw_text_v1(
+    @once  # so that it tells of skipped lines once
+    def reader_of(lang: str) -> RawTextT:
+        return create_raw_text_v1(
             pool,
-            min_length=shortest,
+            min_length=shortest_text(lang) if min_length is None else min_length,
             max_length=max_length,
             skip_invalid=skip_invalid,
         )
-        return read_texts(nlp)
 
-    return read
+    return lambda nlp: reader_of(nlp.lang)(nlp)
 
 
 def annotate_pool(

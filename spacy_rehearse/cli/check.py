@@ -16,12 +16,7 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
 from spacy.training.initialize import load_vectors_into_model
-from spacy.util import (
-    load_config,
-    load_model_from_config,
-    registry,
-    resolve_dot_names,
-)
+from spacy.util import load_model_from_config, registry, resolve_dot_names
 from spacy.vocab import Vocab
 from thinc.api import Config, ConfigValidationError
 from wasabi import msg
@@ -38,12 +33,14 @@ from ..settings import Settings
 from ..teacher import Teacher
 from . import rehearse_cli
 from ._code import CODE
+from ._config import read_config
 from ._fail import fail_on, require, wrong_settings
 from ._texts import show_progress
 
 MOST_LISTED = 20
 GIVEN = ("get_examples", "nlp")  # by spaCy, not by the config
 CORPORA = ("train_corpus", "dev_corpus")
+FILL = ". Is it a whole config? `python -m spacy init fill-config` fills in defaults"
 
 
 @rehearse_cli.command(
@@ -84,7 +81,7 @@ def check_cli(
         overrides = parse_config_overrides(ctx.args)
     require(config_path, "CONFIG_PATH")
     with fail_on(ValueError, OSError):
-        config = load_config(config_path, overrides=overrides, interpolate=True)
+        config = read_config(config_path, overrides, interpolate=True)
         if limit < 0:
             raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
         teacher = check_config(config)
@@ -200,6 +197,8 @@ def _naming(section: str, more: str = "") -> Iterator[None]:
     try:
         yield
     except ConfigValidationError as e:
+        if not more and "missing" in e.error_types:
+            more = FILL
         raise ValueError(f"{section} {'; '.join(wrong_settings(e))}{more}") from e
 
 
@@ -226,7 +225,7 @@ def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
     msg.divider("Gold")
     share = 100 * found.n_seen / max(found.n_gold, 1)
     msg.text(
-        f"{found.n_gold} texts; a new entity is in {found.n_marked} of them; the "
+        f"{found.n_gold} texts; what is to be learnt is in {found.n_marked}; the "
         f"teacher sees an entity in {share:.0f} %"
     )
     if n_out > 0:

@@ -18,7 +18,6 @@ from spacy.cli._util import (
     parse_config_overrides,
     string_to_list,
 )
-from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import Config, require_gpu
 from thinc.util import gpu_is_available
@@ -37,6 +36,7 @@ from ..results import ResultsT, as_markdown, as_table
 from ..scorer import mean
 from . import rehearse_cli
 from ._code import CODE
+from ._config import read_config
 from ._fail import fail_on, require, require_free
 from .check import check_config
 
@@ -96,7 +96,7 @@ def compare_cli(
     given = METHODS if methods == "all" else string_to_list(methods)
     names = list(dict.fromkeys(given))
     with fail_on(ValueError, OSError):
-        config = load_config(config_path, overrides=overrides, interpolate=False)
+        config = read_config(config_path, overrides, interpolate=False)
         numbers = _read_seeds(seeds)
         if use_gpu >= 0 and not gpu_is_available():
             raise ValueError(

@@ -111,7 +111,8 @@ def convert_cli(
     texts = Counter(doc.text for doc in converted.docs)
     if n_again := len(converted.docs) - len(texts):
         msg.info(
-            f"{n_again} texts are there already: they count as often as they occur"
+            f"{n_again} of the texts repeat another one of the file: each counts as "
+            "often as it occurs"
         )
     if n_empty := sum(n for text, n in texts.items() if not text.strip()):
         msg.warn(f"{n_empty} texts are empty")

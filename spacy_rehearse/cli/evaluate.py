@@ -168,8 +168,8 @@ def _read_steps(log: Path) -> List[StepT]:
         ]
     except (KeyError, TypeError, ValueError) as e:
         raise ValueError(
-            f"{log} is no log of spacy-rehearse.ConsoleLogger.v1 ({e!r}): set "
-            "output_file in [training.logger]"
+            f"{log} is no log of spacy-rehearse.ConsoleLogger.v1, which writes one if "
+            "[training.logger] has an output_file"
         ) from e
 
 

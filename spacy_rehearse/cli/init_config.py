@@ -160,12 +160,23 @@ def init_config_cli(
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
     msg.good("Saved config", output_file)
+    if not given and (known := _known_labels(base, component, gold)):
+        msg.info(
+            f"The gold marks {', '.join(known)}, which the base knows, too: --labels "
+            "says which labels it marks in full, to correct such a one"
+        )
     if how.rehearses:
         msg.text("Look at gold, dev and pool through the base's eyes, and train:")
         msg.text(f"python -m spacy rehearse check {where}")
     else:
         msg.text("You can now train the pipeline:")
     msg.text(f"python -m spacy train {where} {options}")
+
+
+def _known_labels(base: str, component: str, gold: recipe.GoldSize) -> List[str]:
+    """RETURNS (List[str]): Labels of the gold that the base knows."""
+    recogniser: Any = load_pipeline(base, "base", "--base").get_pipe(component)
+    return sorted(set(gold.labels) & set(recogniser.labels))
 
 
 def _free_folder(base: str) -> Path:
