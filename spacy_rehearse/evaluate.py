@@ -70,7 +70,7 @@ def evaluate_student(
     by_label = [
         LabelScore(
             label,
-            _agreement(predicted, silver, label)
+            scorer.silver_prf(predicted, silver, [label])
             if label in session.teacher.labels
             else None,
             scorer.entity_prf(was, [label]).fscore if label in marked else None,
@@ -80,10 +80,6 @@ def evaluate_student(
         for label in (*session.old_labels, *session.labels)
     ]
     return scores, by_label
-
-
-def _agreement(predicted, silver, label: str) -> PRFScore:
-    return scorer.silver_prf(predicted, silver, [label])
 
 
 def _score_old_labels(

@@ -88,7 +88,7 @@ def annotate(
         whole, so that an interrupted run goes on where it stopped.
     shard_size (int): Number of texts in a shard.
     batch_size (int): Number of texts that go through the teacher's pipes at once.
-    on_progress (Callable[[int], object]): Called with the size of each shard done.
+    on_progress (Callable[[int], object]): Called with the number of texts done.
     YIELDS (Shard): The shards, in the order of the texts.
     """
     texts = iter(texts)
@@ -97,10 +97,11 @@ def annotate(
         silver = _read_whole(cache, key, teacher, len(batch))
         is_new = silver is None
         if silver is None:
-            data, silver = annotate_batch(batch, teacher, batch_size)
+            data, silver = annotate_batch(batch, teacher, batch_size, on_progress)
             cache.put(key, data)
+        else:
+            on_progress(len(batch))
         labels = Counter(label for item in silver for _, _, label in item.entities)
-        on_progress(len(batch))
         n_words = sum(item.n_words for item in silver)
         yield Shard(key, len(batch), n_words, labels, is_new)
 
@@ -125,18 +126,23 @@ def read_shard(shard: Shard, teacher: Teacher, cache: SilverCache) -> List[Silve
 
 
 def annotate_batch(
-    texts: List[str], teacher: Teacher, batch_size: int = BATCH_SIZE
+    texts: List[str],
+    teacher: Teacher,
+    batch_size: int = BATCH_SIZE,
+    on_progress: Callable[[int], object] = lambda n_texts: None,
 ) -> Tuple[bytes, List[SilverText]]:
     """Label a batch of texts within one memory zone.
 
     texts (List[str]): The texts.
     teacher (Teacher): The teacher.
     batch_size (int): Number of texts that go through its pipes at once.
+    on_progress (Callable[[int], object]): Called with the number of texts done.
     RETURNS (Tuple[bytes, List[SilverText]]): The labelled texts, as a DocBin to keep
         and as plain values.
     RAISES (ValueError): If its tokenizer does not keep the text.
     """
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
+    silver: List[SilverText] = []
     with zone(teacher.nlp):
         docs = run_pipes(teacher.nlp, teacher.pipes, texts, batch_size)
         for text, doc in zip(texts, docs, strict=True):
@@ -147,7 +153,9 @@ def annotate_batch(
                     f"{len(doc.text)}. Entities can't be carried over"
                 )
             doc_bin.add(doc)
-        return doc_bin.to_bytes(), [_as_silver(doc, teacher) for doc in docs]
+            silver.append(_as_silver(doc, teacher))
+            on_progress(1)
+        return doc_bin.to_bytes(), silver
 
 
 def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:

@@ -4,7 +4,18 @@ import json
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import spacy
 import srsly
@@ -222,17 +233,17 @@ def run_pipes(
     pipes: Sequence[str],
     texts: Iterable[str],
     batch_size: int = BATCH_SIZE,
-) -> List[Doc]:
+) -> Iterator[Doc]:
     """Run only the named pipes. Call it inside `zone(nlp)`.
 
     nlp (Language): The pipeline.
     pipes (Sequence[str]): The pipes to run. They must not be disabled.
     texts (Iterable[str]): The texts.
     batch_size (int): Number of texts that go through them at once.
-    RETURNS (List[Doc]): The docs, in the order of the texts.
+    YIELDS (Doc): The docs, in the order of the texts.
     """
     idle = [name for name in nlp.pipe_names if name not in pipes]
-    return list(nlp.pipe(texts, disable=idle, batch_size=batch_size))
+    yield from nlp.pipe(texts, disable=idle, batch_size=batch_size)
 
 
 def annotate_docs(
