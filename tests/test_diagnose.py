@@ -209,6 +209,7 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not per
         ({"corpora__train__max_length": 1}, "the gold holds no entity in"),
         ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
         ({"training__max_steps": None}, "[training] max_steps: Input should"),
+        ({"training__dropout": 0}, "[training] dropout is 0: write 0.0"),
         ({"training__max_stepz": 5}, "[training] ['max_stepz']: spaCy has no such"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
         (

@@ -167,6 +167,8 @@ def _check_settings(config: Config) -> Tuple[Language, Settings]:
         raise ValueError(f"[training] {sorted(unknown)}: spaCy has no such setting")
     with _naming("[training]"):
         registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    if isinstance(rate := config["training"]["dropout"], int):  # or it ends in spaCy
+        raise ValueError(f"[training] dropout is {rate}: write {rate}.0")
     if "rehearsal" not in config["nlp"]["pipeline"]:
         raise ValueError(
             f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
