@@ -12,6 +12,7 @@ from .findings import are_asked
 from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
+from .listeners import own_copy
 from .renaming import share_of_new_names
 from .session import Session
 from .settings import Settings
@@ -190,6 +191,22 @@ def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings)
     )
 
 
+def _explain_siblings(nlp: Language, session: Session) -> List[str]:
+    component = session.teacher.component
+    lines = []
+    for name in session.upstream:
+        shared: Any = nlp.get_pipe(name)
+        others = [x for x in shared.listening_components if x != component]
+        if others and name not in session.frozen:
+            lines.append(
+                f"{name} learns, and {', '.join(others)} may get worse by it, unless "
+                f"the gold teaches them, too. Add {name} to [training] "
+                "frozen_components and annotating_components, or give "
+                f"{component} its own copy: {own_copy(nlp, component)}"
+            )
+    return lines
+
+
 def _explain(
     nlp: Language,
     session: Session,
@@ -233,6 +250,7 @@ def _explain(
         )
     if how.column is not None and inputs.no_column:
         lines.append(f"No column is added: {inputs.no_column}")
+    lines += _explain_siblings(nlp, session)
     if how.margin and not session.margin:
         lines.append(
             "The margin is left out: it is for new labels in a column, beside old ones "

@@ -35,7 +35,7 @@ from .freeze import both, put_back, update_movable
 from .head import Head
 from .parity import check_parity, weights_digest
 from .prepare import prepare
-from .regularizers import FISHER_TEXTS, RegularizerT
+from .regularizers import FISHER_TEXTS, FROZEN_PARTS, RegularizerT
 from .rehearse import complete_gold, learn_silver
 from .scorer import SCORE_WEIGHTS
 from .session import Session
@@ -251,6 +251,7 @@ class Rehearsal(Pipe):
         """
         regularizers = self.regularizers.values()
         n_texts = [getattr(x, FISHER_TEXTS, 0) for x in regularizers]
+        parts = [name for x in regularizers for name in getattr(x, FROZEN_PARTS, ())]
         return Settings(
             name=self.name,
             component=self.component,
@@ -260,6 +261,7 @@ class Rehearsal(Pipe):
             rename=self.rename,
             regularized=bool(regularizers),
             fisher_texts=max(n_texts, default=0),
+            frozen_parts=parts,
             **given,
         )
 

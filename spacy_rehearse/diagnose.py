@@ -305,6 +305,30 @@ def advise_on_rate(training: Mapping[str, Any], column: bool = False) -> List[st
     return advice
 
 
+def advise_on_weights(config: Mapping[str, Any], teacher: Teacher) -> List[str]:
+    """Tell if the checkpoint is chosen by scores of what does not learn.
+
+    config (Mapping[str, Any]): The config, interpolated.
+    teacher (Teacher): The teacher.
+    RETURNS (List[str]): The advice, if any.
+    """
+    weights = config["training"]["score_weights"]
+    chosen_by = {key: weight for key, weight in weights.items() if weight}
+    still = {*config["training"]["frozen_components"], teacher.component}
+    learning = set(config["nlp"]["pipeline"]) - still
+    for name in learning & set(teacher.nlp.component_names):
+        for key in scorer.default_score_weights(teacher.nlp, name):
+            chosen_by.pop(key, None)
+    if set(chosen_by) == {"rehearsal_score"}:
+        return []
+    told = ", ".join(f"{x} ({y:.2f})" for x, y in chosen_by.items()) or "nothing"
+    return [
+        f"The checkpoint is chosen by {told}: set rehearsal_score = 1.0 in [training."
+        "score_weights], and others to 0.0, as init-config does. ents_f would choose "
+        "the one that forgot most"
+    ]
+
+
 def _advise_on_conflicts(found: Diagnosis, column: bool) -> List[str]:
     """Where the teacher has another name for what is new."""
     advice = [

@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Sequence, TypeVar
 import numpy
 import srsly
 from spacy.language import Language
+from thinc.api import Model
 from thinc.backends import get_array_ops
 from tqdm import tqdm
 
@@ -22,6 +23,7 @@ from .silver import SilverText, text_digest
 from .teacher import zone
 
 ESTIMATE = "fisher2"  # another number for another way to estimate it
+UNSEEN = "unseen_classes"  # spaCy's recogniser never takes them
 TextT = TypeVar("TextT")
 
 
@@ -83,12 +85,13 @@ def unpack(data: bytes, starts: List[Start]) -> None:
 
 
 @contextmanager
-def _same_numbers() -> Iterator[None]:
+def _without_a_trace(models: Sequence[Model]) -> Iterator[None]:
     """Draw the same random numbers each time, and afterwards those that were to come:
     a training must not depend on whether this ran. Nothing is dropped, so no others
-    (PyTorch's, CuPy's) are drawn.
+    (PyTorch's, CuPy's) are drawn. Nor does it tell models which actions they have seen.
     """
     states = random.getstate(), numpy.random.get_state()
+    unseen = [(x, {*x.attrs[UNSEEN]}) for x in models if UNSEEN in x.attrs]
     random.seed(0)
     numpy.random.seed(0)
     try:
@@ -96,6 +99,8 @@ def _same_numbers() -> Iterator[None]:
     finally:
         random.setstate(states[0])
         numpy.random.set_state(states[1])
+        for model, actions in unseen:
+            model.attrs[UNSEEN] = actions
 
 
 def weigh(
@@ -126,7 +131,7 @@ def weigh(
     undropped = replace(session, soft=1.0 if can_distil(pipe) else 0.0)
     # spaCy cuts long texts at random: here, always in the same places.
     with (
-        _same_numbers(),
+        _without_a_trace([start.model for start in session.starts]),
         tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar,
     ):
         estimate_fisher(

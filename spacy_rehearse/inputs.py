@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from typing import List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, List, NamedTuple, Sequence, Set, Tuple
 
 from spacy.language import Language
 
@@ -17,8 +17,10 @@ from .gold import (
     warn_of_dev,
 )
 from .labelling import count_texts
+from .layers import layers_called
 from .listeners import check_listeners, upstream_of
 from .memory import Memory, round_key
+from .regularizers import FREEZE
 from .rounds import check_none_is_lost, open_memory
 from .settings import Settings
 from .teacher import Teacher, annotators_of, load_teacher
@@ -91,6 +93,9 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
         key = round_key(teacher.weights, labels)
         check_none_is_lost(memory, key, how.memory["save_to"])
     upstream = upstream_of(nlp, how.component)
+    learning: List[Any] = [nlp.get_pipe(x) for x in (*upstream, how.component)]
+    for name in how.frozen_parts:  # one that there is not shows now
+        layers_called(name, [pipe.model for pipe in learning], FREEZE)
     shared = [name for name in upstream if name not in frozen]
     return Inputs(
         teacher=teacher,

@@ -44,6 +44,7 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
         for name in upstream_of(base, component):
             base.replace_listeners(name, component, listener_paths(base, component))
     n_moved = 0
+    _check_shared(base, student, component)
     for name in [*upstream_of(student, component), component]:
         before: Any = base.get_pipe(name)
         after: Any = student.get_pipe(name)
@@ -74,6 +75,16 @@ def _check_component(base: Language, student: Language, component: str) -> None:
             f"{component!r} of the student has a column that the base lacks. Beside "
             "one, the base's weights are frozen: there is nothing to interpolate. With "
             "column = null in [initialize.components.rehearsal] all weights learn"
+        )
+
+
+def _check_shared(base: Language, student: Language, component: str) -> None:
+    ours, theirs = (set(upstream_of(nlp, component)) for nlp in (student, base))
+    if ours != theirs:
+        raise ValueError(
+            f"{component!r} listens to {sorted(theirs) or 'nothing'} in the base, and "
+            f"to {sorted(ours) or 'nothing'} in the student: only a pipeline that was "
+            "fine-tuned from the base can be interpolated with it"
         )
 
 

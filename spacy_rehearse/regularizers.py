@@ -31,6 +31,8 @@ RegularizerT = Callable[[List[Start], Optimizer], Optional[MovableT]]
 
 
 FISHER_TEXTS = "fisher_texts"  # attribute of a regularizer: the silver that it asks for
+FROZEN_PARTS = "frozen_parts"  # and the names of layers that it has to find
+FREEZE = "spacy-rehearse.Freeze.v1"
 EMBEDDING = "hashembed"  # thinc's name for a table of word features
 
 
@@ -137,12 +139,11 @@ def create_freeze_v1(
     rows (Optional[str]): "old" to freeze what the output layer had before, so that
         there only the actions of new labels learn.
     RETURNS (RegularizerT): The regularizer.
-    RAISES (ValueError): If nothing is to be frozen or, at the first update, a part does
-        not exist.
+    RAISES (ValueError): If nothing is to be frozen.
     """
     if rows not in (None, "old") or not (parts or rows):
         raise ValueError(
-            f"spacy-rehearse.Freeze.v1: parts is {parts}, rows is {rows!r}: expected "
+            f"{FREEZE}: parts is {parts}, rows is {rows!r}: expected "
             'names of layers, rows = "old", or both'
         )
     known: Dict[int, MovableT] = {}  # by the first model, found at the first update
@@ -153,13 +154,14 @@ def create_freeze_v1(
             movable: Dict[Any, Any] = {}
             models = [start.model for start in starts]
             for name in parts or []:
-                for layer in layers_called(name, models, "spacy-rehearse.Freeze.v1"):
+                for layer in layers_called(name, models, FREEZE):
                     movable.update(all_of(layer))
             for start in starts:  # last: a part may be the output layer
                 movable.update(_old_rows(start) if rows else {})
             known[training] = movable
         return known[training]
 
+    setattr(freeze, FROZEN_PARTS, parts or [])
     return freeze
 
 

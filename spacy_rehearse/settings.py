@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     memory (Optional[Mapping[str, Any]]): Settings of the memory. None for none.
     regularized (bool): Whether regularizers will ask how the weights started.
     fisher_texts (int): On how many texts they want to know what the weights are worth.
+    frozen_parts (Sequence[str]): Names of layers that they freeze.
     """
 
     name: str
@@ -47,3 +48,4 @@ class Settings(NamedTuple):
     memory: Optional[Mapping[str, Any]]
     regularized: bool
     fisher_texts: int
+    frozen_parts: Sequence[str]

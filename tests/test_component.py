@@ -269,6 +269,27 @@ def test_component_lets_old_labels_step_back_where_they_hide_the_new_one(
         assert ("as step_back = true asks for" in told) == (column is always)
 
 
+@pytest.mark.parametrize("column", [None, DEFAULT_COLUMN])
+def test_component_names_layers_that_can_not_be_frozen_before_the_work(
+    base, corpus, column
+):
+    freeze = {"@misc": "spacy-rehearse.Freeze.v1", "parts": ["encoder"]}
+    with pytest.raises(ValueError, match="Freeze.v1: no layer is called 'encoder'"):
+        initialized(base, corpus, regularizers={"it": freeze}, column=column)
+
+
+@pytest.mark.parametrize("frozen", [[], ["tok2vec"]])
+def test_component_tells_of_siblings_that_read_what_learns(shared_base, corpus, frozen):
+    nlp = spacy.load(shared_base)
+    training = {"frozen_components": frozen, "annotating_components": frozen}
+    nlp.config["training"].update(training)
+    nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    told = initialize(nlp, shared_base, corpus, examples).session.summary
+    warned = [line for line in told if "tagger may get worse" in line]
+    assert bool(warned) == (not frozen)
+
+
 @pytest.mark.parametrize(
     "fixture, column, copied",
     [

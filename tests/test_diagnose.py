@@ -9,11 +9,11 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.cli.check import _advise_on_weights
 from spacy_rehearse.diagnose import (
     FEWEST_TEXTS,
     advise,
     advise_on_rate,
+    advise_on_weights,
     check_pool,
     diagnose,
 )
@@ -348,6 +348,6 @@ def test_check_tells_what_chooses_the_checkpoint(
     training = {"score_weights": weights, "frozen_components": frozen}
     pipeline = ["rehearsal", "tok2vec", "tagger", "ner"]
     config = Config({"training": training, "nlp": {"pipeline": pipeline}})
-    told = _advise_on_weights(config, load_teacher(str(shared_base), "ner"))
+    told = advise_on_weights(config, load_teacher(str(shared_base), "ner"))
     assert bool(told) == bool(chosen_by)
     assert not told or chosen_by in told[0].partition(":")[0]

@@ -10,7 +10,7 @@ from thinc.api import Adam, Linear
 
 from spacy_rehearse import fisher
 from spacy_rehearse.cache import SilverCache
-from spacy_rehearse.fisher import _same_numbers, estimate_fisher, pack, unpack
+from spacy_rehearse.fisher import _without_a_trace, estimate_fisher, pack, unpack
 from spacy_rehearse.regularizers import (
     Start,
     create_ewc_v1,
@@ -49,7 +49,7 @@ def test_fisher_takes_no_random_number_from_the_training():
     state, drawn = random.getstate(), []
     for error in (None, KeyboardInterrupt):
         with pytest.raises(KeyboardInterrupt) if error else nullcontext():
-            with _same_numbers():
+            with _without_a_trace([]):
                 drawn.append((random.random(), numpy.random.random()))
                 if error:
                     raise error
@@ -90,11 +90,23 @@ def test_fisher_is_estimated_anew_where_silver_teaches_something_else(
         assert len(estimated) == n
 
 
+def test_fisher_tells_the_model_of_no_action_that_it_has_seen(base, corpus):
+    nlp, _ = initialized(base, corpus, column=None)
+    model = nlp.get_pipe("ner").model
+    session = nlp.get_pipe("rehearsal").session
+    before = {*model.attrs["unseen_classes"]}
+    session.starts.append(remember_start(nlp.get_pipe("ner")))
+    store = SilverCache(None, {})
+    for _ in range(2):  # estimated, and found again
+        fisher.weigh(nlp, session, session.heldout, store)
+        assert model.attrs["unseen_classes"] == before != set()
+
+
 def test_fisher_is_no_chance(base, corpus, monkeypatch):
     nlp, _ = initialized(base, corpus, column=None)
     session = nlp.get_pipe("rehearsal").session
     session.starts.append(remember_start(nlp.get_pipe("ner")))
-    monkeypatch.setattr(fisher, "_same_numbers", nullcontext)
+    monkeypatch.setattr(fisher, "_without_a_trace", nullcontext)
     made = []
     for seed in (1, 2):
         numpy.random.seed(seed)

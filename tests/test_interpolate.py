@@ -85,12 +85,16 @@ def test_interpolate_alpha_out_of_range(pair, alpha):
         interpolate(*map(spacy.load, pair), "ner", alpha)
 
 
-def test_interpolate_pipelines_that_are_built_otherwise(base, tmp_path):
+def test_interpolate_pipelines_that_are_built_otherwise(base, shared_base, tmp_path):
     narrow = train_base(
         NER.replace("width = ", "width = 1"), tmp_path / "x", n_updates=1
     )
     with pytest.raises(ValueError, match="was not fine-tuned from it"):
         interpolate(spacy.load(base), spacy.load(narrow), "ner", 0.5)
+    shared = spacy.load(shared_base)
+    for one, other in ((spacy.load(base), shared), (shared, spacy.load(base))):
+        with pytest.raises(ValueError, match="was fine-tuned from the base"):
+            interpolate(one, other, "ner", 0.5)
     with pytest.raises(ValueError, match="has no component 'entities', only"):
         interpolate(spacy.load(base), spacy.load(base), "entities", 0.5)
 

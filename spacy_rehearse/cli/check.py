@@ -23,12 +23,18 @@ from wasabi import msg
 
 from ..checks import check_enabled
 from ..column import DEFAULT_COLUMN
-from ..diagnose import Diagnosis, advise, advise_on_rate, check_pool, diagnose
+from ..diagnose import (
+    Diagnosis,
+    advise,
+    advise_on_rate,
+    advise_on_weights,
+    check_pool,
+    diagnose,
+)
 from ..gold import check_dev, read_docs
 from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
 from ..parity import has_weights_of
-from ..scorer import default_score_weights
 from ..settings import Settings
 from ..teacher import Teacher
 from . import rehearse_cli
@@ -94,7 +100,7 @@ def check_cli(
     given = config["initialize"]["components"]["rehearsal"]
     grows = given.get("column", DEFAULT_COLUMN) is not None
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
-    advice += _advise_on_weights(config, teacher)
+    advice += advise_on_weights(config, teacher)
     advice += advise_on_rate(config["training"], column=grows)
     if as_json:
         told = {**_as_json(found), "advice": advice}
@@ -108,25 +114,6 @@ def check_cli(
             msg.good("Nothing to mend")
     if strict and advice:
         raise typer.Exit(1)
-
-
-def _advise_on_weights(config: Config, teacher: Teacher) -> List[str]:
-    """Tell if the checkpoint is chosen by scores of what does not learn."""
-    weights = config["training"]["score_weights"]
-    chosen_by = {key: weight for key, weight in weights.items() if weight}
-    still = {*config["training"]["frozen_components"], teacher.component}
-    learning = set(config["nlp"]["pipeline"]) - still
-    for name in learning & set(teacher.nlp.component_names):
-        for key in default_score_weights(teacher.nlp, name):
-            chosen_by.pop(key, None)
-    if set(chosen_by) == {"rehearsal_score"}:
-        return []
-    told = ", ".join(f"{x} ({y:.2f})" for x, y in chosen_by.items()) or "nothing"
-    return [
-        f"The checkpoint is chosen by {told}: set rehearsal_score = 1.0 in "
-        "[training.score_weights], and others to 0.0, as init-config does. ents_f would "
-        "choose the one that forgot most"
-    ]
 
 
 def check_config(config: Config) -> Teacher:
