@@ -31,7 +31,7 @@ FEWEST, LOST = 10, 0.8  # entities, and agreement: an old label below is told of
 
 def create_console_logger_v1(
     *,
-    progress_bar: Optional[str] = None,
+    progress_bar: Union[str, bool, None] = None,
     console_output: bool = True,
     output_file: Optional[Union[str, Path]] = None,
     also: Optional[LoggerT] = None,
@@ -42,13 +42,16 @@ def create_console_logger_v1(
     every score by 100. The loss on silver stands under its own name. When the training
     is over, it shows for each label what was kept and what was learnt.
 
-    progress_bar (Optional[str]): Show a progress bar over "train" or "eval" steps.
+    progress_bar (Union[str, bool, None]): Show a progress bar over "train" or "eval"
+        steps. True for the latter, as in spaCy's first logger.
     console_output (bool): Whether to print at all.
     output_file (Optional[Union[str, Path]]): Also write the log as JSONL.
     also (Optional[Callable]): Another logger, e.g. spacy.WandbLogger.v5, which gets all
         scores under their full names.
     RETURNS (Callable): The logger, as spacy.ConsoleLogger.v3.
     """
+    if isinstance(progress_bar, bool):
+        progress_bar = "eval" if progress_bar else None
     spacys_own = registry.loggers.get("spacy.ConsoleLogger.v3")(
         progress_bar=progress_bar,
         console_output=console_output,

@@ -5,6 +5,7 @@ import pytest
 import spacy
 from spacy.cli.train import train
 from spacy.scorer import PRFScore
+from spacy.util import registry
 
 from spacy_rehearse.evaluate import LabelScore
 from spacy_rehearse.loggers import create_console_logger_v1
@@ -23,6 +24,12 @@ def test_loggers_columns_can_be_told_apart(base, corpus, workdir, capfd):
     assert columns[:7] == "E # LOSS_SILVER LOSS_NER NEW_F RETENTION FLOOD".split()
     assert columns[-1] == "SCORE" and len(set(columns)) == len(columns)
     assert not [column for column in columns if "..." in column]
+
+
+@pytest.mark.parametrize("bar", [False, None, "eval"])
+def test_loggers_take_the_settings_of_spacys_own_whatever_its_version(bar):
+    settings = {"@loggers": "spacy-rehearse.ConsoleLogger.v1", "progress_bar": bar}
+    assert callable(registry.resolve({"logger": settings})["logger"])
 
 
 def test_loggers_flood_has_its_real_size_and_the_rest_is_in_percent(tmp_path):
