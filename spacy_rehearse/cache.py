@@ -96,6 +96,7 @@ class SilverCache:
         _prepare(self.folder, self.made_by)
         whole = self.folder / _file_name(key, data)
         write_whole(whole, data)
+        self._listed[key] = [whole]
         for damaged in self.folder.glob(f"{key}-*.spacy"):
             if damaged != whole:
                 damaged.unlink(missing_ok=True)

@@ -66,12 +66,14 @@ def can_grow(nlp: Language, component: str) -> bool:
 
 def copy_fits(nlp: Language, component: str) -> bool:
     """RETURNS (bool): Whether a pipe has a tok2vec of its own, and no column. With
-    a copy in each round, each would be twice the last.
+    a copy in each round, each would be twice the last. Nor is it for what PyTorch runs:
+    a transformer is large, and learns at another rate.
     """
-    if not can_grow(nlp, component):
+    if not can_grow(nlp, component) or upstream_of(nlp, component):
         return False
-    config = Config(nlp.config).interpolate()["components"][component]["model"]
-    return not n_columns(config) and not upstream_of(nlp, component)
+    pipe: Any = nlp.get_pipe(component)
+    in_pytorch = any(node.shims for node in pipe.model.walk())
+    return not in_pytorch and not n_columns(nlp.get_pipe_config(component)["model"])
 
 
 def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str:

@@ -186,8 +186,9 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
     if not isinstance(records, list):
         raise ValueError(f"{path}: expected a list of [text, {{entities: ...}}]")
     for number, record in enumerate(records, start=1):
-        if isinstance(record, dict) and isinstance(record.get("text"), str):
-            yield f"record {number}", record  # as a line of JSONL
+        where = f"record {number}"
+        if isinstance(record, dict) and "text" in record:  # as a line of JSONL
+            yield where, _check_record(record, f"{path}, {where}")
             continue
         try:
             text, annotation = record
@@ -196,13 +197,13 @@ def _read_json(path: Path) -> Iterator[Tuple[str, Dict[str, Any]]]:
             named = [dict(zip(keys, span, strict=True)) for span in spans]
         except (KeyError, TypeError, ValueError) as e:
             raise ValueError(
-                f"{path}, record {number}: expected [text, {{entities: [[start, end, "
+                f"{path}, {where}: expected [text, {{entities: [[start, end, "
                 'label], ...]}], or {"text": ..., "entities": [[start, end, label], '
                 "...]}. For spaCy 2's training JSON use `python -m spacy convert`"
             ) from e
         if not isinstance(text, str):
-            raise ValueError(f"{path}, record {number}: the text is no string")
-        yield f"record {number}", {"text": text, "spans": named}
+            raise ValueError(f"{path}, {where}: the text is no string")
+        yield where, {"text": text, "spans": named}
 
 
 def _read_records(path: Path) -> Iterator[Tuple[int, Dict[str, Any]]]:
@@ -217,6 +218,11 @@ def _read_record(line: bytes, where: str) -> Dict[str, Any]:
         record = srsly.json_loads(line.decode("utf-8-sig"))
     except ValueError as e:
         raise ValueError(f"{where}: not a JSON record ({e})") from e
+    return _check_record(record, where)
+
+
+def _check_record(record: Any, where: str) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The record, if it is one of an annotated text."""
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise ValueError(f'{where}: no "text" in the record')
     if record.get("_is_binary"):

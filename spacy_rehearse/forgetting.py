@@ -1,7 +1,7 @@
 """Forgetting: what a pipeline says after fine-tuning, next to what it said before."""
 
 from collections import Counter
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.language import Language
@@ -141,22 +141,19 @@ def compare_pipelines(
     gold (Sequence[Doc]): Annotated texts. The labels that they hold are taken to be
         marked in full; tokens of missing annotation count neither way.
     texts (Sequence[str]): Raw text, to see on what both agree.
-    new (Optional[Sequence[str]]): The labels that were learnt. By default, those that
-        only the student knows, but for those that earlier pipes set: they are never
-        looked at, as spaCy's recogniser takes them over.
+    new (Optional[Sequence[str]]): The labels that were learnt. None to find out.
     progress (ProgressT): Shows how far it is.
     RETURNS (Forgetting): The comparison.
     RAISES (ValueError): If there is nothing to compare on.
     """
     if not gold and not texts:
         raise ValueError("there is no text to compare the pipelines on")
-    known: Any = base.get_pipe(component).labels  # type: ignore[attr-defined]
-    learnt: Any = student.get_pipe(component).labels  # type: ignore[attr-defined]
-    set_before = set(labels_before(student, component))
-    new = sorted({*learnt} - {*known} - set_before) if new is None else sorted(new)
-    others = set_before - {*known, *new}
-    old = sorted(set(known) - set(new))
-    corrected = sorted(set(known) & set(new))
+    known = labels_of(base, component)
+    new = learnt(base, student, component) if new is None else sorted(new)
+    old = sorted(known - set(new))
+    corrected = sorted(known & set(new))
+    # Others that earlier pipes set are not the recogniser's to find.
+    others = {*labels_before(student, component)} - {*known, *new}
     marked = sorted({ent.label_ for doc in gold for ent in doc.ents} - others)
     all_texts = [*(doc.text for doc in gold), *texts]
     theirs = _predict(base, component, progress(all_texts, "Before"))
@@ -181,12 +178,32 @@ def compare_pipelines(
             for label in (*old, *corrected)
             if len(prf := scorer.silver_prf(*raw, [label]))
         },
-        flood=scorer.flood(raw[0], {*new} - {*known}, words) if texts else None,
+        flood=scorer.flood(raw[0], {*new} - known, words) if texts else None,
         n_texts=len(texts),
         n_compared=len(all_texts),
         confusion=_confusion(theirs, ours),
         changed=_changed(all_texts, theirs, ours, set(new)),
     )
+
+
+def learnt(base: Language, student: Language, component: str) -> List[str]:
+    """RETURNS (List[str]): Labels that only the second pipeline knows, unless earlier
+    pipes set them, and those that were corrected since the first.
+    """
+    known = labels_of(base, component)
+    told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
+    corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
+    if told.get("teacher") != before.get("teacher"):  # not of the same round
+        corrected |= {*told.get("labels", [])}  # some were corrected before, too
+    taken_over = {*labels_before(student, component)} - {*told.get("labels", [])}
+    fresh = labels_of(student, component) - known - taken_over
+    return sorted(fresh | (corrected & known))
+
+
+def labels_of(nlp: Language, component: str) -> Set[str]:
+    """RETURNS (Set[str]): The labels of a recogniser."""
+    pipe: Any = nlp.get_pipe(component)
+    return set(pipe.labels)
 
 
 def _predict(

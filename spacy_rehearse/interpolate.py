@@ -43,8 +43,8 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
     if not upstream_of(student, component):  # it was given its own copy to learn
         for name in upstream_of(base, component):
             base.replace_listeners(name, component, listener_paths(base, component))
-    n_moved = 0
     _check_shared(base, student, component)
+    n_moved = 0
     for name in [*upstream_of(student, component), component]:
         before: Any = base.get_pipe(name)
         after: Any = student.get_pipe(name)

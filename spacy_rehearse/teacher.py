@@ -100,11 +100,8 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
         # Never vocab=nlp.vocab: it would overwrite the student's vectors.
         return spacy.load(source)
     except ConfigValidationError as e:
-        why = ConfigValidationError.from_error(e, title="", show_config=False)
-        raise ValueError(
-            f"the config of the {whose} {str(source)!r} ({setting}) is damaged: "
-            f"{why.text.strip()}"
-        ) from e
+        title = f"the config of the {whose} {str(source)!r} ({setting}) is damaged"
+        raise ConfigValidationError.from_error(e, title=title) from e
     except ValueError as e:
         if NO_FACTORY not in str(e):
             raise

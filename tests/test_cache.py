@@ -184,6 +184,16 @@ def test_cache_says_how_to_go_on_where_a_process_was_killed(tmp_path, monkeypatc
         fill_cache(TEXTS, cache, source="x", component="ner", n_process=2)
 
 
+def test_cache_progress_is_told_text_by_text_but_for_what_is_there(teacher, tmp_path):
+    cache = SilverCache(tmp_path / "cache", made_by(teacher))
+    for wanted in ([1] * 20, [10, 10]):
+        done = []
+        list(
+            annotate(TEXTS[:20], teacher, cache, shard_size=10, on_progress=done.append)
+        )
+        assert done == wanted
+
+
 def test_cache_lists_its_folder_once(tmp_path, monkeypatch):
     made_by = {"teacher": "1"}
     for number in range(5):

@@ -169,6 +169,12 @@ def test_column_may_be_a_copy_of_whatever_encodes():
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 
 
+def test_column_is_no_copy_of_what_pytorch_runs(base):
+    nlp = spacy.load(base)
+    nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].shims.append(object())
+    assert not copy_fits(nlp, "ner")
+
+
 @pytest.mark.parametrize("fixture", ["base", "vectors_base"])
 def test_column_reads_token_vectors_and_embeddings_of_the_base(fixture, request):
     nlp, _ = grown(request.getfixturevalue(fixture))

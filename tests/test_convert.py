@@ -198,6 +198,7 @@ def test_convert_reads_a_bar_as_a_token(tmp_path, name, first):
         ("x.conll", "EU NNP B-NP B-ORG\nat O\n", "line 2: 2 columns, and 4 in most"),
         ("x.conll", "e O\nk e O\n\nl O\n", "line 2: 3 columns, and 2 in most"),
         ("x.conll", "1 Ana B-PER\n2 ran O\n", "first column holds numbers only"),
+        ("x.json", '[{"text": "a", "_is_binary": true}]', "a yes or no to one span"),
         ("x.json", '[{"data": {"text": "a"}}]', r'or {"text": ..., "entities"'),
         ("x.jsonl", '{"text": "a", "spans": [{"start": 0, "end": 1}]}', "'label' is m"),
         (

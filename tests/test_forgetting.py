@@ -15,8 +15,12 @@ from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.cli.evaluate import learnt
-from spacy_rehearse.forgetting import as_examples, bootstrap, compare_pipelines
+from spacy_rehearse.forgetting import (
+    as_examples,
+    bootstrap,
+    compare_pipelines,
+    learnt,
+)
 from spacy_rehearse.gate import judge, parse_limits
 from spacy_rehearse.report.chart import chart
 from spacy_rehearse.report.forgetting import (

@@ -6,8 +6,6 @@ from typing import Any, Dict
 from spacy.util import load_config
 from thinc.api import Config, ConfigValidationError
 
-from ._fail import wrong_settings
-
 
 def read_config(path: Path, overrides: Dict[str, Any], *, interpolate: bool) -> Config:
     """Read a config.
@@ -21,6 +19,6 @@ def read_config(path: Path, overrides: Dict[str, Any], *, interpolate: bool) -> 
     try:
         return load_config(path, overrides=overrides, interpolate=interpolate)
     except ConfigValidationError as e:
-        raise ValueError(f"{path}: {'; '.join(wrong_settings(e))}") from e
+        raise ConfigValidationError.from_error(e, title=str(path)) from e
     except UnicodeDecodeError as e:
         raise ValueError(f"{path} is no config: not text in UTF-8 ({e})") from e

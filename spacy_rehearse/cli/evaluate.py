@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt, string_to_list
@@ -11,7 +11,7 @@ from wasabi import msg
 
 from ..about import __version__
 from ..cache import write_whole
-from ..forgetting import Forgetting, compare_pipelines
+from ..forgetting import Forgetting, compare_pipelines, labels_of
 from ..gate import FIGURES, Verdict, judge, parse_limits
 from ..gold import read_docs
 from ..report.forgetting import (
@@ -23,7 +23,7 @@ from ..report.forgetting import (
     kept_rows,
     label_rows,
 )
-from ..teacher import check_recogniser, labels_before, load_pipeline
+from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
@@ -107,7 +107,7 @@ def evaluate_cli(
         least = parse_limits(fail_under or [])
         base, student = _load(before, component), _load(after, component)
         texts = read_texts(pool or [], limit, base)
-        new = string_to_list(labels) if labels else learnt(base, student, component)
+        new = string_to_list(labels) if labels else None
         check_labels(student, component, new)
         report = compare_pipelines(
             base,
@@ -213,26 +213,6 @@ def _warn(base: Language, student: Language, component: str, report: Forgetting)
         msg.warn(f"Neither pipeline knows {', '.join(unknown)}, which the texts mark")
     if not report.labels:
         msg.warn("The annotated texts hold no entity")
-
-
-def learnt(base: Language, student: Language, component: str) -> List[str]:
-    """RETURNS (List[str]): Labels that only the second pipeline knows, unless earlier
-    pipes set them, and those that were corrected since the first.
-    """
-    known = labels_of(base, component)
-    told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
-    corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
-    if told.get("teacher") != before.get("teacher"):  # not of the same round
-        corrected |= {*told.get("labels", [])}  # some were corrected before, too
-    taken_over = {*labels_before(student, component)} - {*told.get("labels", [])}
-    fresh = labels_of(student, component) - known - taken_over
-    return sorted(fresh | (corrected & known))
-
-
-def labels_of(nlp: Language, component: str) -> Set[str]:
-    """RETURNS (Set[str]): The labels of a recogniser."""
-    pipe: Any = nlp.get_pipe(component)
-    return set(pipe.labels)
 
 
 def check_labels(nlp: Language, component: str, labels: Optional[List[str]]) -> None:

@@ -23,7 +23,6 @@ from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_free
 from ._texts import read_texts
-from .evaluate import learnt
 
 STEPS = 10  # of a sweep
 
@@ -161,16 +160,13 @@ def _sweep(
     for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
         between = load_pipeline(student, "student", "STUDENT")
         interpolate(before, between, component, step / STEPS)
-        new = learnt(before, between, component)
-        told = compare_pipelines(
-            before, between, component, gold=gold, texts=texts, new=new
-        )
+        told = compare_pipelines(before, between, component, gold=gold, texts=texts)
         figures = told.summary()
         new_f, kept = figures["new_f"], figures["old_f"]
         kept = figures["retention"] if kept is None else kept
         if new_f is None or kept is None:
             raise ValueError(
-                f"{data} must mark the new labels {new}, and old ones, too, "
+                f"{data} must mark the new labels {told.new}, and old ones, too, "
                 "unless there is raw text (--pool) in which the base finds some"
             )
         points.append(Point(step / STEPS, new_f, kept))
