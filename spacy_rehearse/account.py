@@ -216,7 +216,8 @@ def _explain(
     n_replayed: int,
 ) -> List[str]:
     """Tell what is done otherwise than the settings say, and why."""
-    lines = advise_on_rate(nlp.config.interpolate()["training"])
+    training = nlp.config.interpolate()["training"]
+    lines = advise_on_rate(training, column=session.column is not None)
     if inputs.memory.exemplars:
         n_gold = len({x.text for x in inputs.memory.exemplars}) - n_replayed
         more = f" ({n_gold} more are in this round's gold)" if n_gold else ""

@@ -25,6 +25,7 @@ from .recipe import (
     COPY_LEARN_RATE,
     GOLD_WORDS,
     HIDDEN,
+    LEARN_RATE,
     SILENT,
     SPARSE,
     rate_schedule,
@@ -295,12 +296,19 @@ def advise_on_rate(training: Mapping[str, Any], column: bool = False) -> List[st
             "too"
         )
     highest = schedule.get("initial_rate")
-    if column and isinstance(highest, float) and highest < COPY_LEARN_RATE:
+    if not isinstance(highest, float):
+        return advice
+    if column and highest < COPY_LEARN_RATE:
         advice.append(
             f"New weights learn little at a rate of {highest:g}: init-config writes "
             f"{COLUMN_LEARN_RATE} (where gold is small, {COPY_LEARN_RATE}), batches of "
             f"{GOLD_WORDS} words, and as many updates as the gold needs. Copy "
             "[training], [training.optimizer] and [training.batcher] from such a config"
+        )
+    if not column and highest >= COLUMN_LEARN_RATE:
+        advice.append(
+            f"All weights learn, the old ones, too, at a rate of {highest:g}, which is "
+            f"for new weights: set the rate to {LEARN_RATE}, as init-config does"
         )
     return advice
 

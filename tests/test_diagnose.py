@@ -332,6 +332,16 @@ def test_check_tells_of_a_rate_too_low_for_new_weights():
         assert "learn little at a rate of 0.001: init-config writes 0.006" in told
 
 
+def test_check_tells_of_a_rate_too_high_for_old_weights():
+    def advice(learn_rate, column=False):
+        training = {"max_steps": 200, "optimizer": {"learn_rate": learn_rate}}
+        return advise_on_rate(training, column=column)
+
+    assert not advice(0.003) and not advice(0.006, column=True)
+    (told,) = advice({"initial_rate": 0.006})  # a column's, and then column = null
+    assert "at a rate of 0.006" in told and "set the rate to 0.003" in told
+
+
 @pytest.mark.parametrize(
     "weights, frozen, chosen_by",
     [

@@ -70,15 +70,15 @@ COMMENTS = {
     "[initialize.components.rehearsal]": [
         "labels: what the gold marks in full. By default, labels new to the teacher.",
     ],
-    "cache =": ["Holds pool text! null keeps it in memory."],
+    "cache =": ["Holds text of pool and gold! null keeps it in memory."],
     "[initialize.components.rehearsal.expert]": [
         "Copies of the base that learn the gold alone, to find the new labels in the "
         "pool. To do without: delete this section, and write expert = null above it.",
     ],
     "[initialize.components.rehearsal.column]": [
         "New labels get weights of their own; the original's are frozen. To let all "
-        "weights learn, held by distillation: delete this section, and write column = "
-        "null above it. copy = null: gold below {recipe.COPIED_GOLD:,} words is "
+        "weights learn, held by distillation: delete this section, write column = null "
+        "above it, and set initial_rate to {recipe.LEARN_RATE}. copy = null: gold below {recipe.COPIED_GOLD:,} words is "
         "learnt by a copy of the original's weights, which learns more; false: never, "
         "which is faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
         "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
