@@ -1,14 +1,14 @@
 """The silver cache: shards on disk, found again by what they were made from."""
 
-import errno
 import json
-import os
 import re
 import shutil
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
+
+from .files import write_whole
 
 MARKER = "README.txt"
 IGNORE = "*\n"
@@ -115,7 +115,7 @@ def _prepare(folder: Path, made_by: Dict[str, Any]) -> None:
             write_whole(path, text.encode("utf8"))
 
 
-def _is_cache(path: Path) -> bool:
+def is_cache(path: Path) -> bool:
     """RETURNS (bool): Whether a folder is a silver cache: it has our README, and not
     some README.
     """
@@ -131,45 +131,10 @@ def _require_own(cache: Path) -> None:
         return
     names = [x.name for x in cache.iterdir() if not x.name.startswith(".")]
     # Another process may be making it just now: so ask after that.
-    if not _is_cache(cache) and not all(re.fullmatch(FOLDER, x) for x in names):
+    if not is_cache(cache) and not all(re.fullmatch(FOLDER, x) for x in names):
         raise ValueError(
             f"{str(cache)!r} holds other files: the silver cache needs its own folder"
         )
-
-
-def can_be_written(path: Path) -> bool:
-    """RETURNS (bool): Whether a file or folder can be made or replaced, and all folders
-    above it that are missing.
-    """
-    place = next(x for x in path.absolute().parents if x.exists())
-    return place.is_dir() and os.access(place, os.W_OK)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all, whatever interrupts.
-
-    path (Path): The file. Its folder is made when needed.
-    data (bytes): Its content.
-    RAISES (OSError): If it can't be written, or is there and no ordinary file.
-    """
-    path = path.resolve()  # behind a link, the file is what others read
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file_:
-            file_.write(data)
-            file_.flush()
-            os.fsync(file_.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except OSError as e:
-        raise OSError(e.errno, f"can't be written ({e.strerror})", str(path)) from e
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def clear(path: Path) -> int:
@@ -181,7 +146,7 @@ def clear(path: Path) -> int:
     """
     if not path.is_dir():
         raise ValueError(f"{str(path)!r} is no folder: there is nothing to clear")
-    if not _is_cache(path):
+    if not is_cache(path):
         raise ValueError(
             f"{str(path)!r} is not a silver cache (no {MARKER} of one in it): nothing "
             "removed"

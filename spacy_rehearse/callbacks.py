@@ -1,11 +1,12 @@
 """Registered callbacks: saving an ordinary pipeline."""
 
+import warnings
 from typing import Callable, Optional
 
 from spacy.language import Language
 
 from .component import Rehearsal
-from .export import warn_if_nothing_learnt, without_rehearsal
+from .export import without_rehearsal
 
 
 def create_export_v1(
@@ -45,7 +46,7 @@ def create_export_v1(
         for pipe_name, pipe in nlp._components:
             if isinstance(pipe, Rehearsal) and pipe.session is not None:
                 pipe.hold()  # if an update was interrupted
-                warn_if_nothing_learnt(pipe)
+                _warn_if_nothing_learnt(pipe)
                 plain = without_rehearsal(
                     nlp,
                     pipe_name,
@@ -62,3 +63,21 @@ def create_export_v1(
         )
 
     return export
+
+
+def _warn_if_nothing_learnt(pipe: Rehearsal) -> None:
+    """Warn, at the last save, if no checkpoint scored above 0.
+
+    spaCy saves after each evaluation, and once more at the end: the save before which
+    nothing was scored.
+    """
+    if pipe.unsaved_score:
+        pipe.unsaved_score = False
+    elif pipe.session and pipe.scores and not pipe.best_score:
+        warnings.warn(
+            "no checkpoint scored above 0, so model-best has learnt nothing or kept "
+            f"nothing: new F {pipe.scores['rehearsal_new_f']:.2f}, retention "
+            f"{pipe.scores['rehearsal_retention']:.2f}. Check that dev marks "
+            f"{pipe.session.labels}, and train longer (max_steps, patience)",
+            stacklevel=2,
+        )

@@ -9,10 +9,10 @@ from spacy.training import Example
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from thinc.api import Model
 
-from .cache import can_be_written
 from .column import DEFAULT_COLUMN
 from .completion import COMPLETED, completed_by
 from .expert import DEFAULT_EXPERT
+from .files import can_be_written
 from .listeners import upstream_of
 from .parameters import parameters
 from .settings import Settings

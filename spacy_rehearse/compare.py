@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import spacy
 from spacy.language import Language
@@ -18,11 +18,11 @@ from spacy.util import get_package_path, is_package, load_config
 from thinc.api import Config
 
 from .about import __version__
-from .cache import write_whole
+from .files import write_whole
 from .forgetting import compare_pipelines
 from .gold import read_docs
 from .methods import method_config, path_of
-from .results import Measure, ResultsT, gather, pareto_front
+from .results import Measure, ResultsT, pareto_front
 from .scorer import mean
 from .session import Session
 
@@ -254,11 +254,6 @@ def hold_out(config: Config) -> Session:
     with redirect_stderr(StringIO()):  # what it tells of itself is of no training
         rehearsal: Any = init_nlp(quick).get_pipe("rehearsal")
     return rehearsal.session
-
-
-def summarise(runs: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> ResultsT:
-    """RETURNS (ResultsT): For each method and measure, a value for each seed."""
-    return gather(runs, methods, MEASURES)
 
 
 def front(results: ResultsT) -> List[str]:

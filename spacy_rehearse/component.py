@@ -26,7 +26,7 @@ from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
 from .averaging import longer_averages, start_averages
-from .checks import check_enabled, check_not_grown
+from .checks import check_enabled, check_not_grown, check_output
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
@@ -218,6 +218,7 @@ class Rehearsal(Pipe):
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
+        check_output(teacher, sys.argv)
         kept = f". What is done is kept in {cache}" if cache else ""
         tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
         if expert is not None:

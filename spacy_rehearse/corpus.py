@@ -86,6 +86,11 @@ def create_raw_text_v1(
             yield text
         if not n_texts:
             raise ValueError(_nothing_in(path, min_length, counts))
+        if counts == told:  # the pool is read more than once
+            return
+        told.clear()
+        told.update(counts)
+        _report(counts)
         if counts["short"] > n_texts:
             warnings.warn(
                 f"the pool: {counts['short']} texts of fewer than {min_length} "
@@ -93,9 +98,6 @@ def create_raw_text_v1(
                 "sentences, lower min_length in [initialize.components.rehearsal.pool]",
                 stacklevel=2,
             )
-        if counts != told:  # the pool is read more than once
-            told.update(counts)
-            _report(counts)
 
     return read_raw_text
 

@@ -2,7 +2,6 @@
 
 import copy
 import re
-import warnings
 from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
 from spacy.language import Language
@@ -17,7 +16,7 @@ COMPUTED = {
     "lang", "spacy_version", "spacy_git_version", "vectors", "labels", "pipeline",
     "components", "disabled", "performance", "spacy_rehearse",
 }  # fmt: skip
-PATH_VARIABLE = re.compile(r"\$\{paths[.:](\w+)")
+PATH_VARIABLE = re.compile(r"\$\{paths[.:]([^}.:]+)")
 # spaCy and this plugin, and no other one.
 NOT_NEEDED = re.compile(r"spacy([-_.]rehearse)?\b(?![-_.])", re.IGNORECASE)
 UNNAMED = {"name": "pipeline", "version": "0.0.0"}  # spaCy's own defaults
@@ -197,21 +196,3 @@ def _has_figure(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_has_figure, value.values()))
     return bool(value)
-
-
-def warn_if_nothing_learnt(pipe: Any) -> None:
-    """Warn, at the last save, if no checkpoint scored above 0.
-
-    pipe (Rehearsal): The component. spaCy saves after each evaluation, and once more
-        at the end: the save before which nothing was scored.
-    """
-    if pipe.unsaved_score:
-        pipe.unsaved_score = False
-    elif pipe.scores and not pipe.best_score:
-        warnings.warn(
-            "no checkpoint scored above 0, so model-best has learnt nothing or kept "
-            f"nothing: new F {pipe.scores['rehearsal_new_f']:.2f}, retention "
-            f"{pipe.scores['rehearsal_retention']:.2f}. Check that dev marks "
-            f"{pipe.session.labels}, and train longer (max_steps, patience)",
-            stacklevel=2,
-        )

@@ -17,8 +17,9 @@ from .recipe import (
     MARGIN,
     MARGIN_ALONE,
     MOSTLY_NEW,
+    NARROW,
     RENAMED,
-    column_settings,
+    WIDE,
     must_step_back,
     should_copy,
 )
@@ -120,12 +121,13 @@ def fit_column(
     RETURNS (Dict[str, Any]): Whether it is a copy, its width, depth and hidden units if
         it is none, and whether old labels learn to step back.
     """
-    return column_settings(
-        {**DEFAULT_COLUMN, **(how.column or {})},
-        copy=copy,
-        wide=renamer is not None and not is_scarce(inputs, experts),
-        step_back=step_back,
-    )
+    either = {"copy": copy, "step_back": step_back}
+    if copy:
+        return either
+    wide = renamer is not None and not is_scarce(inputs, experts)
+    fits = {**(WIDE if wide else NARROW), **either}
+    settings = {**DEFAULT_COLUMN, **(how.column or {})}
+    return {key: fits[key] if x is None else x for key, x in settings.items()}
 
 
 def fit_renamer(

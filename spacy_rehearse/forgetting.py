@@ -26,7 +26,7 @@ N_SAMPLES = 1000  # of the bootstrap
 NOTHING = "O"  # no entity, in the confusion
 
 
-class LabelScores(NamedTuple):
+class LabelChange(NamedTuple):
     """One label, before and after.
 
     label (str): The label.
@@ -72,7 +72,7 @@ class Forgetting(NamedTuple):
     old (List[str]): The base's labels.
     new (List[str]): Labels that only the student knows, or that were corrected.
     corrected (List[str]): Those of them that the base knows.
-    labels (List[LabelScores]): Each label that the gold marks.
+    labels (List[LabelChange]): Each label that the gold marks.
     before (PRFScore): The base's counts of old labels on the gold.
     after (PRFScore): The student's.
     learnt (PRFScore): The student's counts of new labels.
@@ -92,7 +92,7 @@ class Forgetting(NamedTuple):
     old: List[str]
     new: List[str]
     corrected: List[str]
-    labels: List[LabelScores]
+    labels: List[LabelChange]
     before: PRFScore
     after: PRFScore
     learnt: PRFScore
@@ -244,13 +244,13 @@ def as_examples(
 
 def _scores_of(
     label: str, is_new: bool, was: Sequence[Example], now: Sequence[Example]
-) -> LabelScores:
+) -> LabelChange:
     before, after = scorer.entity_prf(was, [label]), scorer.entity_prf(now, [label])
     counts = [
         numpy.array([_counts(scorer.entity_prf([eg], [label])) for eg in examples])
         for examples in (was, now)
     ]
-    return LabelScores(
+    return LabelChange(
         label=label,
         is_new=is_new,
         support=after.tp + after.fn,

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .forgetting import Forgetting, LabelScores
+from .forgetting import Forgetting, LabelChange
 
 FEWEST = 10  # entities of a label in the gold: with fewer, chance may decide
 # With so many, one that lost all of them lost none by chance (sign test: 2**-5 < 0.05).
@@ -107,7 +107,7 @@ def _judge_drops(report: Forgetting, most: float) -> Tuple[List[str], List[str]]
     return failures, [*told, *(f"{label} (0)" for label in sorted(unmarked))]
 
 
-def _has_fallen(scores: LabelScores, most: float) -> bool:
+def _has_fallen(scores: LabelChange, most: float) -> bool:
     if scores.support >= FEWEST:
         return _exceeds(-100 * scores.change, most)
     certain = _exceeds(-100 * scores.interval[1], most)
@@ -145,7 +145,7 @@ def _needs(name: str) -> str:
     return f"it needs text that marks the {kind} labels"
 
 
-def _tell(scores: LabelScores, most: float) -> str:
+def _tell(scores: LabelChange, most: float) -> str:
     before, after = 100 * scores.before.fscore, 100 * scores.after.fscore
     low, high = (100 * value for value in scores.interval)
     return (

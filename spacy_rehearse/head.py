@@ -77,8 +77,10 @@ class Head:
             scale_lead(self.pipe, labels, 1 / lead)
         if lead != 1.0 and not is_first:
             scale_averages(averages or {}, self.pipe, labels, 1 / lead)
-        yield
-        if lead != 1.0:
-            scale_lead(self.pipe, labels, lead)
-            scale_averages(averages or {}, self.pipe, labels, lead)
-            self._has_lead = True
+        try:
+            yield
+        finally:  # also if it is interrupted: spaCy saves what there is
+            if lead != 1.0:
+                scale_lead(self.pipe, labels, lead)
+                scale_averages(averages or {}, self.pipe, labels, lead)
+                self._has_lead = True

@@ -1,6 +1,5 @@
 """Inputs: teacher, gold, pool and memory, checked before anything is labelled."""
 
-import sys
 import warnings
 from typing import Any, List, NamedTuple, Sequence, Set, Tuple
 
@@ -8,6 +7,7 @@ from spacy.language import Language
 
 from . import checks
 from .column import check_columns, check_copy, why_no_column
+from .discriminative import NAME as DISCRIMINATIVE
 from .gold import (
     GetExamplesT,
     Gold,
@@ -20,6 +20,7 @@ from .labelling import count_texts
 from .layers import layers_called
 from .listeners import check_listeners, upstream_of
 from .memory import Memory, round_key
+from .parity import check_weights
 from .regularizers import FREEZE
 from .rounds import check_none_is_lost, open_memory
 from .settings import Settings
@@ -74,7 +75,6 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     checks.check_settings(how)
     checks.check_memory(how.memory)
     checks.check_cache(how.cache)
-    checks.check_output(how.teacher, sys.argv)
     checks.check_pipeline(nlp, how.name, how.component, frozen)
     check_dev_exists(config)
     gold = read_gold(get_examples, nlp)
@@ -85,6 +85,7 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
     _warn_of_annotators(teacher, annotating)
     checks.check_vectors(nlp, teacher)
     check_columns(nlp, teacher)
+    check_weights(nlp, teacher)
     check_copy(teacher, how.column or {})
     labels = resolve_labels(how.labels, gold.labels, teacher.labels)
     checks.check_completed(gold.examples, teacher, labels)
@@ -94,8 +95,11 @@ def read_inputs(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Inp
         check_none_is_lost(memory, key, how.memory["save_to"])
     upstream = upstream_of(nlp, how.component)
     learning: List[Any] = [nlp.get_pipe(x) for x in (*upstream, how.component)]
+    models = [pipe.model for pipe in learning]
     for name in how.frozen_parts:  # one that there is not shows now
-        layers_called(name, [pipe.model for pipe in learning], FREEZE)
+        layers_called(name, models, FREEZE)
+    for name in training["optimizer"].get("multipliers", ()):
+        layers_called(name, models, DISCRIMINATIVE)
     shared = [name for name in upstream if name not in frozen]
     return Inputs(
         teacher=teacher,

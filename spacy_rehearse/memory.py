@@ -26,8 +26,8 @@ from typing import (
 
 from spacy.tokens import Doc
 
-from .cache import write_whole
 from .completion import complete
+from .files import write_whole
 from .teacher import Entity, overlaps
 
 HEADER = "spacy_rehearse_memory"

@@ -50,7 +50,7 @@ def count_overlaps(
     return counts
 
 
-def judge(counts: OverlapsT) -> Dict[str, bool]:
+def verdicts_on(counts: OverlapsT) -> Dict[str, bool]:
     """Decide whose word counts.
 
     counts (OverlapsT): How often experts were right against each of the teacher's

@@ -1,7 +1,7 @@
 """Annotation in several processes, each with a teacher of its own."""
 
 import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
@@ -59,16 +59,26 @@ def fill_cache(
                 on_progress(n_texts)
     except BrokenProcessPool as e:
         raise ValueError(
-            "a process that labels was killed, for want of memory perhaps: give less "
-            f"than {n_process} (--n-process), or a smaller --batch-size. Shards that "
-            "are done are kept, and the same command goes on from there"
+            f"a process that labels could not load {source!r} (it says why above), or "
+            f"was killed, for want of memory perhaps: give less than {n_process} "
+            "(--n-process), or a smaller --batch-size. Shards that are done are kept, "
+            "and the same command goes on from there"
         ) from e
     except BaseException:
-        for process in list(getattr(pool, "_processes", {}).values()):
-            process.terminate()
+        stop(pool)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def stop(pool: Executor) -> None:
+    """Stop the processes of a pool, and do none of what is left.
+
+    pool (Executor): The pool.
+    """
+    for process in list(getattr(pool, "_processes", {}).values()):
+        process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _missing(

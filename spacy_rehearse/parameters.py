@@ -64,6 +64,11 @@ def _of_thinc(node: Model, number: int) -> Iterator[Parameter]:
 
 def _of_torch(node: Model, shim: Any, number: int) -> Iterator[Parameter]:
     for name, tensor in shim._model.named_parameters():
+        if tensor.device.type not in ("cpu", "cuda"):  # of others we'd get a copy
+            raise ValueError(
+                f"the weights of {node.name!r} are on the device {tensor.device}: they "
+                "can be held, or pulled back, on the CPU or a CUDA GPU only"
+            )
         yield Parameter(
             key=(shim.id, name),
             place=(number, f"shim.{name}"),

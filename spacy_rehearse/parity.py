@@ -1,7 +1,7 @@
 """Parity: an untrained student must say exactly what its teacher says."""
 
 from collections import Counter
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 from spacy.language import Language
 
@@ -94,3 +94,20 @@ def has_weights_of(nlp: Language, teacher: Teacher) -> bool:
     pipes = required_pipes(nlp, teacher.component, teacher.pipes)
     ours = weights_digest(nlp, pipes)
     return not weights_digest(teacher.nlp, teacher.pipes) - ours
+
+
+def check_weights(nlp: Language, teacher: Teacher) -> None:
+    """Raise a ValueError if the weights of the teacher's pipes are not the student's.
+
+    nlp (Language): The student.
+    teacher (Teacher): The teacher.
+    """
+    pipe: Any = nlp.get_pipe(teacher.component)
+    is_grown = set(pipe.labels) > set(teacher.labels)  # it was initialized before
+    if not is_grown and not has_weights_of(nlp, teacher):
+        raise ValueError(
+            f"{teacher.component!r} of the pipeline has other weights than that of the "
+            f"teacher {teacher.name!r}: its source is another pipeline, or it was "
+            f"initialised anew. Set source in [components.{teacher.component}] and "
+            "teacher to the base, ${paths.base}"
+        )

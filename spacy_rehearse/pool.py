@@ -13,6 +13,8 @@ from typing import Callable, Dict, Iterable, Iterator, List, Union
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from .cache import is_cache
+
 PathT = Union[str, Path]
 # What may end a sentence, in scripts with and without spaces between them.
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one alone, UTF-8 can't
@@ -41,7 +43,7 @@ def find_files(paths: Union[PathT, Iterable[PathT]]) -> List[Path]:
     """List the pool's files, in a stable order.
 
     paths (Union[str, Path, Iterable]): A file, a folder (searched at any depth,
-        hidden files and folders left out) or a list of these.
+        hidden files and folders and silver caches left out) or a list of these.
     RETURNS (List[Path]): The files: in the order given, folders sorted by name.
     RAISES (ValueError): If a path does not exist or a folder holds no pool file.
     """
@@ -54,12 +56,17 @@ def _files_at(path: Path) -> List[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"can't find the pool: {str(path)!r} does not exist")
-    found = sorted(
+    every = sorted(path.rglob("*"))
+    caches = {
+        x.parent for x in every if is_cache(x.parent)
+    }  # text that was read before
+    found = [
         file
-        for file in path.rglob("*")
+        for file in every
         if file.name.endswith(tuple(READERS)) and file.is_file()
         if not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+        if caches.isdisjoint(file.parents)
+    ]
     if not found:
         raise ValueError(f"no {', '.join(READERS)} file in pool folder {str(path)!r}")
     return found

@@ -167,25 +167,6 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
     return {"n_experts": 2, "max_passes": min(max(passes, 2), 12), "lean": None}
 
 
-def column_settings(
-    settings: Mapping[str, Any], *, copy: bool, wide: bool, step_back: bool
-) -> Dict[str, Any]:
-    """Fill in what the settings of the column leave to the gold.
-
-    settings (Mapping[str, Any]): copy, width, depth, hidden and step_back, or None for
-        what fits.
-    copy (bool): Whether it is a copy.
-    wide (bool): Whether it may be wide.
-    step_back (bool): Whether old labels have to step back.
-    RETURNS (Dict[str, Any]): The settings, none of them None. A copy has no size.
-    """
-    either = {"copy": copy, "step_back": step_back}
-    if copy:
-        return either
-    fits = {**(WIDE if wide else NARROW), **either}
-    return {key: fits[key] if x is None else x for key, x in settings.items()}
-
-
 def memory_settings(path: str) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The [initialize.components.rehearsal.memory] block, for
     a file that all rounds share.

@@ -14,7 +14,7 @@ from .examples import to_examples
 from .findings import count
 from .gold import clear_predicted, mend_entities
 from .listeners import only_listener
-from .overlap import judge
+from .overlap import verdicts_on
 from .session import Session
 from .silver import SilverText
 from .teacher import Teacher, annotate_docs, zone
@@ -61,7 +61,7 @@ def silver_examples(
     nlp: Language, session: Session, silver: Sequence[SilverText]
 ) -> List[Example]:
     """RETURNS (List[Example]): What silver teaches. Call it inside `zone(nlp)`."""
-    verdicts = judge(session.overlaps)
+    verdicts = verdicts_on(session.overlaps)
     beaten = {label for label, wins in verdicts.items() if wins}
     return to_examples(
         nlp,

@@ -21,6 +21,7 @@ import spacy
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import is_package
 from thinc.api import ConfigValidationError, Model, get_current_ops
 
 from .listeners import upstream_of
@@ -116,10 +117,14 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
             raise ValueError(
                 f"{str(source)!r} is the output of a training: set {setting} to {best}"
             ) from e
+        if is_package(source) or (Path(source) / "meta.json").exists():
+            raise ValueError(
+                f"the {whose} {str(source)!r} ({setting}) can't be loaded: {e}"
+            ) from e
         if Path(source).is_dir():
             raise ValueError(
                 f"the folder {str(source)!r} ({setting}) holds no pipeline: it has no "
-                "meta.json or config.cfg"
+                "meta.json"
             ) from e
         raise ValueError(
             f"can't find the {whose} {str(source)!r}: set {setting} to an installed "

@@ -134,6 +134,31 @@ def test_bad_teacher_without_the_component(attempt, tmp_path):
         attempt(teacher=str(tmp_path))
 
 
+def test_bad_teacher_of_which_a_file_is_lost(attempt, base, tmp_path):
+    shutil.copytree(base, tmp_path / "base")
+    (tmp_path / "base" / "ner" / "model").unlink()
+    with pytest.raises(ValueError, match="can't be loaded: .*ner.model"):
+        attempt(teacher=str(tmp_path / "base"))
+
+
+def test_bad_source_with_other_weights_than_the_teachers(attempt, base):
+    nlp = spacy.load(base)
+    nlp.get_pipe("ner").model.get_ref("lower").get_param("b")[...] += 1
+    with pytest.raises(ValueError, match="'ner' of the pipeline has other weights"):
+        attempt(nlp)
+
+
+def test_bad_layer_of_the_optimizer(attempt, base):
+    nlp = spacy.load(base)
+    nlp.config["training"]["optimizer"] = {
+        "@optimizers": "spacy-rehearse.Discriminative.v1",
+        "optimizer": {"@optimizers": "Adam.v1"},
+        "multipliers": {"tok2vecc": 0.1},
+    }
+    with pytest.raises(ValueError, match="no layer is called 'tok2vecc'"):
+        attempt(nlp)
+
+
 @pytest.mark.parametrize("option", ["--output={}", "-o {}", "--output {} --code x.py"])
 @pytest.mark.parametrize("name", ["model-best", "model-last"])
 def test_bad_output_where_the_base_is(

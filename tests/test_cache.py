@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_rehearse import silver
-from spacy_rehearse.cache import SilverCache, clear, write_whole
+from spacy_rehearse.cache import SilverCache, clear
+from spacy_rehearse.files import write_whole
 from spacy_rehearse.labelling import made_by
 from spacy_rehearse.parallel import fill_cache
 from spacy_rehearse.silver import annotate, read_shard

@@ -529,6 +529,31 @@ def test_cli_names_a_pipeline_that_can_not_be_loaded(spacy_cli, base, corpus, wo
             assert done.exit_code == 1 and all(word in told for word in words), told
 
 
+def test_cli_says_so_where_it_may_not_look(
+    spacy_cli, base, corpus, workdir, monkeypatch
+):
+    """In a folder that is someone else's, Path.exists raises."""
+    exists = Path.exists
+
+    def refused(path, **kwargs):
+        if "theirs" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **kwargs)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: "theirs" not in Path(path).parts
+    )
+    done = spacy_cli("check", "theirs/c.cfg")
+    assert (
+        done.exit_code == 1 and "Can't find theirs/c.cfg" in done.stdout + done.stderr
+    )
+    (workdir / "theirs").mkdir()
+    pool = corpus / "pool.jsonl"
+    done = spacy_cli("annotate", base, pool, "theirs/new/silver.spacy")
+    assert done.exit_code == 1 and "can't be written" in done.stdout + done.stderr
+
+
 def test_cli_init_config_tells_of_old_labels_that_the_gold_marks(
     spacy_cli, base, corpus, workdir
 ):

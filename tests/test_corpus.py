@@ -84,5 +84,7 @@ def test_corpus_contradicting_settings(settings, words):
 def test_corpus_warns_if_most_texts_are_too_short(tmp_path, nlp):
     path = tmp_path / "pool.txt"
     path.write_text("\u4eca\u5929\n\u660e\u5929\nA whole sentence of words.\n")
+    read = create_raw_text_v1(path, min_length=10)
     with pytest.warns(UserWarning, match="2 texts of fewer than 10 .* 1 are read"):
-        list(create_raw_text_v1(path, min_length=10)(nlp))
+        list(read(nlp))
+    list(read(nlp))  # and says no more where the same is read again

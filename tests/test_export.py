@@ -140,14 +140,16 @@ def test_export_config_is_whole_whatever_variables_it_is_made_of(
     own = spacy.load(base).config
     own["vars"] = {"a": 1}
     made = load_config(quick_config(base, corpus, tmp_path / "v.cfg"))
-    made["paths"].update(root=str(corpus), train="${paths.root}/train.spacy")
+    made["paths"].update(
+        {"my-root": str(corpus), "train": "${paths.my-root}/train.spacy"}
+    )
     own["initialize"]["components"] = {
         "ner": {"labels": ["X"]},
         "tagger": {"a": "${vars.a}"},
     }
     plain = plain_config(made, own, "ner")
     assert plain["initialize"]["components"] == {"tagger": {"a": 1}}
-    assert set(plain["paths"]) == {"root", "train", "dev", "base"}
+    assert set(plain["paths"]) == {"my-root", "train", "dev", "base"}
     told = plain.interpolate()
     assert told["corpora"]["train"]["path"] == f"{corpus}/train.spacy"
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thinc.api import Adam
 
+from spacy_rehearse import component
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.distillation import action_names, label_of
 from spacy_rehearse.layers import output_layer
@@ -169,3 +170,23 @@ def test_lead_is_not_in_averages_twice_if_an_update_is_interrupted(base, corpus)
     with nlp.use_params(optimizer.averages):  # as spaCy saves
         create_export_v1()(nlp)
         numpy.testing.assert_array_equal(head(nlp)["W"], averages)
+
+
+def test_lead_is_in_what_is_saved_if_the_optimizer_is_interrupted(
+    base, corpus, monkeypatch
+):
+    nlp, examples = initialized(base, corpus, column=COPY)
+    optimizer = Adam(0.01, use_averages=True)
+    train(nlp, examples, 2, optimizer)
+    before = head(nlp)
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(component, "update_movable", interrupted)
+    nlp.update(examples[:8], sgd=False)
+    with pytest.raises(KeyboardInterrupt):
+        nlp.get_pipe("rehearsal").finish_update(optimizer)
+    saved = head(create_export_v1()(nlp))
+    for name in ("W", "b"):
+        numpy.testing.assert_allclose(saved[name], before[name], rtol=1e-3, atol=1e-4)

@@ -5,7 +5,7 @@ from spacy.scorer import PRFScore
 
 from spacy_rehearse import findings as module
 from spacy_rehearse.expert import Expert
-from spacy_rehearse.overlap import count_overlaps, judge
+from spacy_rehearse.overlap import count_overlaps, verdicts_on
 
 LABELS = ("GADGET",)
 TEXT = "Ana likes Acme and Pixo"
@@ -43,21 +43,21 @@ def test_overlap_is_none_where_entities_are_side_by_side(monkeypatch):
 
 def test_overlap_is_judged_from_seven_to_three():
     # With one more of each, 7 and 3 of 10: just enough.
-    assert judge({"A": (6, 8), "B": (2, 8)}) == {"A": True, "B": False}
-    assert judge({"A": (11, 15), "B": (5, 15)}) == {"A": True}  # 12 and 6 of 17
+    assert verdicts_on({"A": (6, 8), "B": (2, 8)}) == {"A": True, "B": False}
+    assert verdicts_on({"A": (11, 15), "B": (5, 15)}) == {"A": True}  # 12 and 6 of 17
 
 
 def test_overlap_is_judged_only_on_evidence():
     counts = {"A": (2, 2), "B": (0, 2), "C": (1, 1), "D": (5, 10)}
-    assert judge(counts) == {"A": True, "B": False}
-    assert judge({}) == {}
+    assert verdicts_on(counts) == {"A": True, "B": False}
+    assert verdicts_on({}) == {}
 
 
 @given(total=st.integers(0, 50), right=st.integers(0, 50))
 def test_overlap_verdicts_follow_the_share(total, right):
     right = min(right, total)
-    verdict = judge({"A": (right, total)}).get("A")
-    more = judge({"A": (right + 1, total + 1)}).get("A")
+    verdict = verdicts_on({"A": (right, total)}).get("A")
+    more = verdicts_on({"A": (right + 1, total + 1)}).get("A")
     assert verdict is not True or more is True
     if verdict is not None:
         assert verdict == (2 * right > total)

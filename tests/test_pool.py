@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_rehearse import pool
+from spacy_rehearse.cache import SilverCache
 
 ZIPPED = gzip.compress(b'{"text": "one text"}\n' * 999, mtime=0)
 DAMAGED = ZIPPED[:14] + bytes(255 - x for x in ZIPPED[14:20]) + ZIPPED[20:]
@@ -67,6 +68,8 @@ def test_pool_folder_is_read_in_order_without_hidden_files(tmp_path):
     (tmp_path / "a" / "x.jsonl").write_text('{"text": "first"}\n', encoding="utf8")
     (tmp_path / ".hidden.txt").write_text("never\n", encoding="utf8")
     (tmp_path / "notes.md").write_text("never\n", encoding="utf8")
+    SilverCache(tmp_path / "silver", {"teacher": "base"}).put("key", b"never")
+    assert len(list((tmp_path / "silver").rglob("*.*"))) > 2
     files = pool.find_files(tmp_path)
     texts = [text.strip() for file in files for text in pool.read_texts(file, fail)]
     assert texts == ["first", "second"]

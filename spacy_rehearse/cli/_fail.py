@@ -1,5 +1,6 @@
 """How commands fail: one clear message, exit code 1, nothing half-written."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Type
@@ -7,7 +8,7 @@ from typing import Iterator, List, Optional, Type
 from thinc.api import ConfigValidationError
 from wasabi import msg
 
-from ..cache import can_be_written
+from ..files import can_be_written
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def require(path: Path, name: str) -> None:
     path (Path): The path.
     name (str): The argument that it was given by.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # a Path raises where it may not look
         msg.fail(f"Can't find {path} ({name})", exits=1)
 
 
@@ -71,7 +72,7 @@ def require_free(path: Path, force: bool) -> None:
     path (Path): The file or folder.
     force (bool): Whether it may be overwritten.
     """
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
     if not can_be_written(path):
         msg.fail(f"{path} can't be written: is its folder one, and yours?", exits=1)

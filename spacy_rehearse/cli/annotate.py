@@ -11,8 +11,9 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..cache import SilverCache, can_be_written, clear, write_whole
+from ..cache import SilverCache, clear
 from ..corpus import RawTextT, create_raw_text_v1
+from ..files import can_be_written, write_whole
 from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
 from ..recipe import LONGEST_TEXT, SHORTEST_TEXT, shortest_text

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import typer
-from click import NoSuchOption
-from spacy.cli._util import Arg, Opt, parse_config_overrides
+from spacy.cli._util import Arg, NoSuchOption, Opt, parse_config_overrides
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import Doc
@@ -34,7 +33,6 @@ from ..diagnose import (
 from ..gold import check_dev, read_docs
 from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
-from ..parity import has_weights_of
 from ..settings import Settings
 from ..teacher import Teacher
 from . import rehearse_cli
@@ -46,6 +44,8 @@ from ._texts import show_progress
 MOST_LISTED = 20
 GIVEN = ("get_examples", "nlp")  # by spaCy, not by the config
 CORPORA = ("train_corpus", "dev_corpus")
+_SCHEMA: Any = ConfigSchemaTraining  # of pydantic 1 before spaCy 3.8.13
+SETTINGS_OF_TRAINING = set(getattr(_SCHEMA, "model_fields", None) or _SCHEMA.__fields__)
 FILL = ". Is it a whole config? `python -m spacy init fill-config` fills in defaults"
 
 
@@ -128,18 +128,12 @@ def check_config(config: Config) -> Teacher:
     # It says more than spaCy's own reader does where a file is wrong.
     _, dev = (read_docs(path_of(config, x), Vocab()) for x in CORPORA)
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-    if vectors := config["initialize"]["vectors"]:
+    if vectors := config["initialize"].get("vectors"):
         load_vectors_into_model(nlp, vectors)  # as spaCy does when it initializes
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* marks none of the labels")  # see below
         inputs = read_inputs(nlp, lambda: corpus(nlp), how)
     check_enabled(nlp, how.component)
-    if not has_weights_of(nlp, inputs.teacher):
-        raise ValueError(
-            f"{how.component!r} of the pipeline has other weights than that of the "
-            f"teacher {how.teacher}: its `source` is another pipeline. Set both to the "
-            "base, ${paths.base}"
-        )
     marked = Counter(ent.label_ for doc in dev for ent in doc.ents)
     check_dev(path_of(config, "dev_corpus"), marked, inputs.labels)
     return inputs.teacher
@@ -150,16 +144,18 @@ def _check_settings(config: Config) -> Tuple[Language, Settings]:
     would rehearse.
     """
     check_has_rehearsal(config)
-    if unknown := set(config["training"]) - set(ConfigSchemaTraining.model_fields):
+    for section in ("nlp", "initialize", "training"):
+        if section not in config:
+            raise ValueError(f"there is no section [{section}]{FILL}")
+    if unknown := set(config["training"]) - SETTINGS_OF_TRAINING:
         raise ValueError(f"[training] {sorted(unknown)}: spaCy has no such setting")
     with _naming("[training]"):
         registry.resolve(config["training"], schema=ConfigSchemaTraining)
     if isinstance(rate := config["training"]["dropout"], int):  # or it ends in spaCy
         raise ValueError(f"[training] dropout is {rate}: write {rate}.0")
-    if "rehearsal" not in config["nlp"]["pipeline"]:
-        raise ValueError(
-            f"[nlp] pipeline is {config['nlp']['pipeline']}: put 'rehearsal' first"
-        )
+    pipeline = config["nlp"].get("pipeline", [])
+    if "rehearsal" not in pipeline:
+        raise ValueError(f"[nlp] pipeline is {pipeline}: put 'rehearsal' first")
     try:
         nlp = load_model_from_config(config)
     except (OSError, KeyError) as e:

@@ -4,15 +4,15 @@ import json
 import os
 import sys
 import traceback
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
-from click import NoSuchOption
 from spacy.cli._util import (
     Arg,
+    NoSuchOption,
     Opt,
     import_code,
     parse_config_overrides,
@@ -24,15 +24,16 @@ from thinc.util import gpu_is_available
 from tqdm import tqdm
 from wasabi import msg
 
-from ..cache import write_whole
-from ..compare import MEASURES, Run, do_run, finished, front, plan_runs, summarise
+from ..compare import MEASURES, Run, do_run, finished, front, plan_runs
 from ..component import tell
+from ..files import write_whole
 from ..gold import read_docs
 from ..methods import METHODS
+from ..parallel import stop
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
 from ..report.page import render
-from ..results import ResultsT, as_markdown, as_table
+from ..results import ResultsT, as_markdown, as_table, gather
 from ..scorer import mean
 from . import rehearse_cli
 from ._code import CODE
@@ -109,8 +110,8 @@ def compare_cli(
             raise ValueError("expected at least one method, one seed and one worker")
         if output.is_dir() and any(output.iterdir()) and not (output / "runs").is_dir():
             raise ValueError(f"{output} holds other files: give a folder of its own")
-        runs = plan_runs(config, names, numbers, output / "runs", test, code)
         check_config(config.interpolate())
+        runs = plan_runs(config, names, numbers, output / "runs", test, code)
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
     other = [name_of(run) for run in todo if run.result.exists()]
@@ -132,7 +133,7 @@ def compare_cli(
     others = _other_runs(config, output / "runs", test, code, runs)
     done += [scores for scores in map(finished, others) if scores is not None]
     names += [x for x in METHODS if x not in names and x in {r["method"] for r in done}]
-    results = summarise(done, names)
+    results = gather(done, names, MEASURES)
     _write(results, output, str(test or "the dev set"))
     if as_json:
         typer.echo(json.dumps({"results": results, "front": front(results)}, indent=2))
@@ -204,9 +205,13 @@ def _do_all(
                     told = f"{name_of(run)} is done ({number} of {len(runs)})"
                 bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
-            _stop(pool)
+            stop(pool)
             msg.fail("Stopped. The same command goes on where it was")
             sys.exit(130)
+        except BaseException:
+            stop(pool)
+            raise
+        pool.shutdown()
     return failed
 
 
@@ -237,12 +242,6 @@ def _work(run: Run, use_gpu: int) -> None:
 
 def _log(run: Run) -> Path:
     return run.result.with_suffix(".log")
-
-
-def _stop(pool: Executor) -> None:
-    for process in list(getattr(pool, "_processes", {}).values()):
-        process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _write(results: ResultsT, output: Path, scored_on: str) -> None:

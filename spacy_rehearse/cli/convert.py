@@ -9,9 +9,9 @@ from spacy.cli._util import Arg, Opt, string_to_list
 from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
-from ..cache import write_whole
 from ..convert import convert, split_off
 from ..diagnose import find_contradicted, tell_contradicted
+from ..files import write_whole
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE

@@ -10,7 +10,7 @@ from spacy.language import Language
 from wasabi import msg
 
 from ..about import __version__
-from ..cache import write_whole
+from ..files import write_whole
 from ..forgetting import Forgetting, compare_pipelines, labels_of
 from ..gate import FIGURES, Verdict, judge, parse_limits
 from ..gold import read_docs

@@ -1,7 +1,9 @@
 """`python -m spacy rehearse init-config`."""
 
+import os
 from pathlib import Path
 from shlex import quote
+from subprocess import list2cmdline
 from typing import Any, List, Optional, Sequence
 
 import spacy
@@ -10,10 +12,10 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import init_config, recipe
-from ..cache import write_whole
 from ..column import copy_fits
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
+from ..files import write_whole
 from ..gold import resolve_labels
 from ..labelling import count_texts
 from ..methods import METHODS, REHEARSAL, method_config
@@ -155,7 +157,7 @@ def init_config_cli(
             _explain(base, component, config, gold, method, given)
             return
         options = f"--output {_free_folder(base)}" + " --gpu-id 0" * gpu
-        where = quote(str(output_file))
+        where = _quoted(output_file)
         text = with_comments(config, config_path=where, gold=gold, options=options)
         output_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output_file, text.encode("utf8"))
@@ -211,3 +213,8 @@ def _explain(
         for what, value, why in rows:
             msg.text(f"{what}: {value}")
             msg.text(f"    {why}")
+
+
+def _quoted(path: Path) -> str:
+    """RETURNS (str): A path as the shell wants it."""
+    return list2cmdline([str(path)]) if os.name == "nt" else quote(str(path))

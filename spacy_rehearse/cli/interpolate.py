@@ -11,7 +11,7 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
-from ..cache import write_whole
+from ..files import write_whole
 from ..forgetting import compare_pipelines
 from ..gold import read_docs
 from ..interpolate import interpolate
