@@ -13,7 +13,7 @@ from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
 from .listeners import own_copy
-from .renaming import share_of_new_names
+from .renaming import Renamer, share_of_new_names
 from .session import Session
 from .settings import Settings
 from .silver import Shard
@@ -67,6 +67,7 @@ def _settings(
         "lead": session.lead,
         "averages_longer": session.averages_longer,
         "rename": session.renamer.share if session.renamer else 0.0,
+        "made_up": bool(session.renamer and session.renamer.made_up),
         "column": session.column,
         "seed": inputs.seed,
         "replayed": n_replayed,
@@ -191,6 +192,22 @@ def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings)
     )
 
 
+def _explain_renaming(renamer: Renamer, labels: Sequence[str], inputs: Inputs) -> str:
+    if not renamer.made_up:
+        return (
+            f"{renamer.share:.0%} of the new entities are learnt under others of the "
+            "gold's names for their label, each time another"
+        )
+    docs = [eg.reference for eg in inputs.gold.examples]
+    labels = [x for x in labels if x in renamer.labels]
+    new = share_of_new_names(docs, labels)
+    return (
+        f"{new:.0%} of the names of {', '.join(labels)} occur once in the gold, so as "
+        f"many to come are new: {renamer.share:.0%} of these entities are learnt under "
+        "made-up names"
+    )
+
+
 def _explain_siblings(nlp: Language, session: Session) -> List[str]:
     component = session.teacher.component
     lines = []
@@ -236,14 +253,7 @@ def _explain(
     if session.column and session.column["step_back"]:
         lines.append(_explain_step_back(inputs.corrected, hidden, how))
     if session.renamer:
-        docs = [eg.reference for eg in inputs.gold.examples]
-        labels = [x for x in session.labels if x in session.renamer.labels]
-        new = share_of_new_names(docs, labels)
-        lines.append(
-            f"{new:.0%} of the names of {', '.join(labels)} occur once in the gold, so "
-            f"as many to come are new: {session.renamer.share:.0%} of these entities "
-            "are learnt under made-up names"
-        )
+        lines.append(_explain_renaming(session.renamer, session.labels, inputs))
     elif how.rename:
         lines.append(
             "No names are made up: "

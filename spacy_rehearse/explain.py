@@ -15,6 +15,7 @@ from .recipe import (
     MARGIN,
     MORE_STEPS,
     SMALL_GOLD,
+    SWAPPED,
     GoldSize,
     rate_schedule,
     should_copy,
@@ -161,8 +162,9 @@ def _for_scarce(margin: Any) -> str:
 def _for_new_names(rename: Any) -> str:
     if rename is None:
         return (
-            "half of them if most names occur once in the gold and, for a copy of the "
-            f"base, are at least {FEW_NAMES}, else 0"
+            "half under made-up names if most occur once in the gold and, for a copy "
+            f"of the base, are at least {FEW_NAMES}; else, for a copy, {SWAPPED} under "
+            "others of the gold's names"
         )
     return "yours" if rename else NONE
 

@@ -19,6 +19,7 @@ from .recipe import (
     MOSTLY_NEW,
     NARROW,
     RENAMED,
+    SWAPPED,
     WIDE,
     must_step_back,
     should_copy,
@@ -115,7 +116,7 @@ def fit_column(
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
     experts (Sequence[Expert]): The experts.
-    renamer (Optional[Renamer]): What makes up names, if any are.
+    renamer (Optional[Renamer]): What renames, if names are made up.
     copy (bool): Whether it is a copy.
     step_back (bool): Whether old scores can move.
     RETURNS (Dict[str, Any]): Whether it is a copy, its width, depth and hidden units if
@@ -139,7 +140,8 @@ def fit_renamer(
     copy: bool,
     moves: bool,
 ) -> Optional[Renamer]:
-    """Choose how many names are made up, unless the user did.
+    """Choose how many names others stand for, and whether these are made up, unless the
+    user did.
 
     nlp (Language): The student.
     how (Settings): How to rehearse.
@@ -147,25 +149,29 @@ def fit_renamer(
     has_column (bool): Whether the new labels get weights of their own.
     copy (bool): Whether these are a copy of the base's.
     moves (bool): Whether old scores can move.
-    RETURNS (Optional[Renamer]): What makes up names. None if all stay as they are.
+    RETURNS (Optional[Renamer]): What renames. None if all names stay as they are.
     """
     docs = [eg.reference for eg in inputs.gold.examples]
     labels = inputs.labels
     if how.rename is None:
-        labels = labels_of_names(docs, labels)
-        n_names = sum(inputs.gold.labels[label] for label in labels)
+        names = labels_of_names(docs, labels)
+        n_names = sum(inputs.gold.labels[label] for label in names)
         are_enough = not copy or n_names >= FEW_NAMES
-        are_new = share_of_new_names(docs, labels) >= MOSTLY_NEW
-        share = RENAMED if has_column and are_enough and are_new else 0.0
+        are_new = share_of_new_names(docs, names) >= MOSTLY_NEW
+        made_up = has_column and are_enough and are_new
+        share = RENAMED if made_up else SWAPPED if copy else 0.0
+        labels = names if made_up else labels
     else:
-        share = how.rename
+        share, made_up = how.rename, True
     if not share or others_that_learn(nlp, how, inputs):
         return None
-    if not how.ratio and not moves:  # nothing else shows old entities by other names
+    if made_up and not how.ratio and not moves:
+        # Nothing else shows old entities by other names.
         labels += tuple(x for x in inputs.teacher.labels if x not in labels)
     # The student's vocab is saved, the teacher's is not.
     vocab = inputs.teacher.nlp.vocab
-    return Renamer(docs, labels, share, vocab, random.Random(inputs.seed))
+    rng = random.Random(inputs.seed)
+    return Renamer(docs, labels, share, vocab, rng, made_up=made_up)
 
 
 def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:

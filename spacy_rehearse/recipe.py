@@ -57,7 +57,7 @@ MARGIN_ALONE = 0.75  # without silver, whose `O` pulls them down, they need less
 
 # What a copy learns of a few hundred entities hardly ever outbids a base that has a
 # word of its own. Its lead over `O` counts so many times (lead.py).
-LEAD_OF_COPY = 2.0
+LEAD_OF_COPY = 5.0
 
 # A small column learns what the old entities have in common with the new ones, and
 # little by heart. A wide one takes more time to predict, and learns more only where it
@@ -69,8 +69,10 @@ WIDE = {"width": 64, "hidden": 64}
 MOSTLY_NEW = 0.5  # share of them; below, names are worth to be learnt by heart
 RENAMED = 0.5  # share of the entities with a made-up name, each time
 # Pretrained weights know the words that names are made of ("University"). Of fewer
-# names than these, they learn more if they see them as they are.
+# names than these, they learn more if none is made up, but some, each time, stand in
+# the place of others.
 FEW_NAMES = 120
+SWAPPED = 0.3  # share of the entities
 
 
 class GoldSize(NamedTuple):

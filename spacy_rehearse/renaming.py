@@ -1,15 +1,20 @@
-"""Renaming: names of new labels are learnt under made-up ones, too.
+"""Renaming: names of new labels are learnt under other ones, too.
 
 Where most names in the gold occur once, most that the pipeline will meet are new to it,
 and a column that has learnt the gold's names by heart misses them. Under a made-up name
-nothing is left to learn by but the context, the shape of the words and their endings
-(Dai and Adel 2020 put one name for another; a name that nobody knows is a new one).
+nothing is left to learn by but the context, the shape of the words and their endings.
 
-Terms are no names. "neural network" is made of words that say what it is.
+Pretrained weights know the words of names, and a few hundred names are not enough to
+learn to do without. They see each name in the place of others of its label (mention
+replacement, Dai and Adel 2020), so that no name goes with one context only.
+
+Terms are no names. "neural network" is made of words that say what it is: none is made
+up, but one can stand in the place of another.
 """
 
 import random
 from collections import Counter
+from itertools import pairwise
 from statistics import mean
 from typing import (
     Any,
@@ -24,12 +29,14 @@ from typing import (
     Union,
 )
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 SUFFIX = 3  # characters of a longer word that stay: spaCy's SUFFIX, a feature
 MOSTLY_LOWER = 0.5  # share of a label's entities from which on they are terms
+BEGINS, GOES_ON = 3, 1  # values of ENT_IOB
+NO_START = 2**64 - 1  # -1 of SENT_START
 
 
 def labels_of_names(docs: Sequence[Doc], labels: Collection[str]) -> Tuple[str, ...]:
@@ -62,26 +69,29 @@ def share_of_new_names(docs: Iterable[Doc], labels: Collection[str]) -> float:
     return sum(n == 1 for n in forms.values()) / max(forms.total(), 1)
 
 
-class Renamed(NamedTuple):
-    """The docs of an example under made-up names.
+class Word(NamedTuple):
+    """A word of a name.
 
-    predicted (Doc): The doc to predict.
-    reference (Doc): The gold. Both have their entities and starts of sentences, only.
+    text (str): The word.
+    norm (str): Its norm. Empty for the one that the vocab makes.
+    space (bool): Whether a space follows.
     """
 
-    predicted: Doc
-    reference: Doc
+    text: str
+    norm: str
+    space: bool
 
 
 class Renamer:
-    """Puts made-up names in the place of a share of some labels' entities.
+    """Puts other names in the place of a share of some labels' entities.
 
-    docs (Sequence[Doc]): The gold. Letters are drawn from the names in it, so that
-        they are of its script.
+    docs (Sequence[Doc]): The gold. Names are drawn from it or, to make some up, the
+        letters of its names, so that they are of its script.
     labels (Collection[str]): The labels: the new ones and, without silver, old ones.
-    share (float): Which share of their entities gets a made-up name each time.
-    vocab (Vocab): Where the made-up words are remembered: one that is not saved.
-    rng (random.Random): Where they come from.
+    share (float): Which share of their entities gets another name each time.
+    vocab (Vocab): Where the words are remembered: one that is not saved.
+    rng (random.Random): Where names come from.
+    made_up (bool): Whether names are made up, and not others of the same label.
     """
 
     def __init__(
@@ -91,42 +101,44 @@ class Renamer:
         share: float,
         vocab: Vocab,
         rng: random.Random,
+        *,
+        made_up: bool = True,
     ) -> None:
         self.labels = labels
         self.share = share
         self.vocab = vocab
         self.rng = rng
+        self.made_up = made_up
+        self._names: Dict[str, List[List[Word]]] = {}
         self._letters: Dict[str, List[str]] = {}
         for doc in docs:
             for ent in doc.ents:
-                for char in ent.text if ent.label_ in labels else "":
-                    self._letters.setdefault(_kind(char), []).append(char)
+                if ent.label_ in labels:
+                    self._names.setdefault(ent.label_, []).append(_words(ent))
+                    for char in ent.text:
+                        self._letters.setdefault(_kind(char), []).append(char)
 
-    def __call__(self, example: Example) -> Optional[Renamed]:
+    def __call__(self, example: Example) -> Optional[Tuple[Doc, Doc]]:
         """Rename some entities of an example, which is left as it is.
 
         example (Example): The example.
-        RETURNS (Optional[Renamed]): Its docs under made-up names. None if no name was
-            drawn, or if its docs are split differently.
+        RETURNS (Optional[Tuple[Doc, Doc]]): Its docs, the one to predict and the gold,
+            under other names, with their entities and starts of sentences only. None
+            if no name was drawn, or if its docs are split differently.
         """
         reference = example.reference
         words = [token.text for token in reference]
         if words != [token.text for token in example.predicted]:
             return None
         chosen = [
-            i
+            ent
             for ent in reference.ents
             if ent.label_ in self.labels and self.rng.random() < self.share
-            for i in range(ent.start, ent.end)
         ]
         if not chosen:
             return None
-        for i in chosen:
-            words[i] = self.make_up(words[i])
-        return Renamed(
-            self._with_words(example.predicted, words),
-            self._with_words(reference, words),
-        )
+        named = [(ent, self._name_for(ent)) for ent in chosen]
+        return self._with(example.predicted, named), self._with(reference, named)
 
     def make_up(self, word: str) -> str:
         """RETURNS (str): A word of the same shape. Longer ones keep their ending."""
@@ -137,19 +149,49 @@ class Renamer:
         kind = _kind(char)
         return self.rng.choice(self._letters.get(kind, [char])) if kind else char
 
-    def _with_words(self, doc: Doc, words: List[str]) -> Doc:
-        spaces = [bool(token.whitespace_) for token in doc]
-        renamed = Doc(self.vocab, words=words, spaces=spaces)
-        for token, same in zip(doc, renamed, strict=True):
-            if token.text == same.text:
-                same.norm_ = token.norm_  # "n't" is "not" by the tokenizer's rules
+    def _name_for(self, ent: Span) -> List[Word]:
+        if self.made_up:
+            return [self._made_up(word) for word in _words(ent)]
+        *name, last = self.rng.choice(self._names[ent.label_])
+        return [*name, last._replace(space=bool(ent[-1].whitespace_))]
+
+    def _made_up(self, word: Word) -> Word:
+        text = self.make_up(word.text)
+        return word if text == word.text else word._replace(text=text, norm="")
+
+    def _with(self, doc: Doc, named: Sequence[Tuple[Span, List[Word]]]) -> Doc:
+        """RETURNS (Doc): A doc with these names in the place of some entities. A longer
+        one's last words are what the entity's last one is.
+        """
+        words, places, start = [], [], 0
+        for ent, name in named:
+            words += [*_words(doc[start : ent.start]), *name]
+            within = [min(ent.start + i, ent.end - 1) for i in range(len(name))]
+            places += [*range(start, ent.start), *within]
+            start = ent.end
+        words += _words(doc[start:])
+        places += range(start, len(doc))
+        renamed = Doc(
+            self.vocab, words=[x.text for x in words], spaces=[x.space for x in words]
+        )
+        for token, word in zip(renamed, words, strict=True):
+            if word.norm:
+                token.norm_ = word.norm  # "n't" is "not" by the tokenizer's rules
         attrs: List[Union[int, str]] = ["ENT_IOB", "ENT_TYPE"]
         if doc.has_annotation("SENT_START"):
             attrs.append("SENT_START")
         for ent in doc.ents:
             self.vocab.strings.add(ent.label_)
-        values: Any = doc.to_array(attrs)
+        values: Any = doc.to_array(attrs)[places]
+        for i, (before, place) in enumerate(pairwise(places), start=1):
+            if place == before:  # neither an entity nor a sentence begins again
+                values[i, 0] = GOES_ON if values[i, 0] == BEGINS else values[i, 0]
+                values[i, 2:] = NO_START
         return renamed.from_array(attrs, values)
+
+
+def _words(tokens: Iterable[Token]) -> List[Word]:
+    return [Word(x.text, x.norm_, bool(x.whitespace_)) for x in tokens]
 
 
 def _kind(char: str) -> str:

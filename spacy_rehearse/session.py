@@ -35,7 +35,7 @@ class Session:
     margin (float): By how much the score of `O` is raised while new labels learn.
     lead (float): By how much new labels' lead over `O` is multiplied when they do not.
     averages_longer (bool): Whether weights are averaged over all of the training.
-    renamer (Optional[Renamer]): Makes up names for the gold. None for no new names.
+    renamer (Optional[Renamer]): Shows the gold's names as others. None for as they are.
     upstream (List[str]): Shared embedding pipes that the learning pipe listens to.
     frozen (Tuple[str, ...]): The frozen components.
     annotating (Tuple[str, ...]): The annotating components before the learning pipe.

@@ -4,12 +4,12 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Corpus, Example
 
 from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
-from spacy_rehearse.recipe import NARROW, RENAMED, WIDE
+from spacy_rehearse.recipe import NARROW, RENAMED, SWAPPED, WIDE
 from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
@@ -27,7 +27,7 @@ def gold(*names, vocab=None):
     ends = [i - 1 for i in starts[1:]] + [len(doc)]
     doc.set_ents(
         [
-            spacy.tokens.Span(doc, start, end, "GADGET")
+            Span(doc, start, end, "GADGET")
             for start, end in zip(starts, ends, strict=True)
         ]
     )
@@ -116,9 +116,10 @@ def test_renaming_changes_names_of_new_labels_and_nothing_else():
                 word for i, word in enumerate(words) if i not in named
             ]
         told = [(t.ent_iob, t.ent_type_, t.whitespace_) for t in doc]
-        given = [(t.ent_iob, t.ent_type_, t.whitespace_) for t in renamed.reference]
-        assert given == told and not renamed.predicted.ents
-        assert renamed.predicted.text == renamed.reference.text != doc.text
+        predicted, reference = renamed
+        given = [(t.ent_iob, t.ent_type_, t.whitespace_) for t in reference]
+        assert given == told and not predicted.ents
+        assert predicted.text == reference.text != doc.text
         assert "PERSON" in nlp.vocab.strings
     assert n_renamed
 
@@ -133,6 +134,43 @@ def test_renaming_leaves_the_features_of_other_words_as_they_are():
     for new in renamed:
         assert new[5].norm_ == new[5].lower_ != "gizmo"
         assert [t.norm_ for t in new if t.i != 5] == norms[:5] + norms[6:]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), share=st.floats(0.1, 1.0))
+def test_renaming_puts_names_of_the_gold_in_the_place_of_others(seed, share):
+    """Names of one word and of three for each other: all else stays as it is."""
+    nlp = spacy.blank("xx")
+    names = ["Zed", "Zoomer X Two", "Pixo Pad"]
+    docs = []
+    for name in names:
+        words = ["Ana", "saw", *name.split(), "then", "."]
+        spaces = [True] * (len(words) - 2) + [False, False]
+        doc = Doc(nlp.vocab, words=words, spaces=spaces)
+        end = 2 + len(name.split())
+        doc.set_ents(
+            [Span(doc, 0, 1, "PERSON"), Span(doc, 2, end, "GADGET")],
+            missing=[doc[end : end + 1]],
+            default="outside",
+        )
+        for token in doc:
+            token.is_sent_start = token.i in (0, 2)
+        docs.append(doc)
+    rng = random.Random(seed)
+    rename = Renamer(docs, LABELS, share, spacy.blank("xx").vocab, rng, made_up=False)
+    for doc, name in zip(docs, names, strict=True):
+        renamed = rename(Example(Doc(nlp.vocab, [t.text for t in doc]), doc))
+        if renamed is None:
+            continue
+        predicted, reference = renamed
+        person, gadget = reference.ents
+        assert gadget.text in names and gadget.label_ == "GADGET"
+        assert reference.text == doc.text.replace(name, gadget.text)
+        assert [t.text for t in predicted] == [t.text for t in reference]
+        assert person.text == "Ana" and person.label_ == "PERSON"
+        assert [t.ent_iob for t in reference[gadget.end :]] == [0, 2]
+        assert [t.i for t in reference if t.is_sent_start] == [0, 2]
+        assert not predicted.ents
 
 
 def test_renaming_draws_a_share_of_the_entities():
@@ -265,8 +303,13 @@ def test_renaming_by_a_copy_of_the_base_needs_more_than_a_few_names(
     for column, copied in ((COLUMN, False), (DEFAULT_COLUMN, True)):
         nlp, _ = prepared(base, corpus, rename, names=names, column=column)
         session = nlp.get_pipe("rehearsal").session
-        assert session.about["settings"]["column"]["copy"] == copied
-        assert (session.renamer is not None) == (renames or not copied)
+        told = session.about["settings"]
+        assert told["column"]["copy"] == copied
+        assert told["made_up"] == session.renamer.made_up == (renames or not copied)
+        share = rename or (RENAMED if told["made_up"] else SWAPPED)
+        assert told["rename"] == session.renamer.share == share
+        line = "made-up names" if told["made_up"] else "others of the gold's names"
+        assert any(line in x for x in session.summary)
 
 
 @pytest.mark.parametrize("rename", [None, 0.5])

@@ -37,7 +37,8 @@ COMMENTS = {
     "rename =": [
         "Share of the gold's new entities that are learnt under a made-up name. null: "
         "{recipe.RENAMED} if most names occur once in the gold (not for terms in "
-        "lower case), or else 0.",
+        "lower case), or else 0; beside a copy of the original, fewer than "
+        "{recipe.FEW_NAMES} names stand in for each other instead.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
