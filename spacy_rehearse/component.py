@@ -350,7 +350,7 @@ class Rehearsal(Pipe):
         if movable:
             longer = averages if session.averages_longer else None
             with (
-                self._head.moving(averages, is_first=self.n_updates == 1),
+                self._head.moving(averages),
                 longer_averages(models, longer, self.n_updates),
             ):
                 for model in models:
@@ -373,6 +373,7 @@ class Rehearsal(Pipe):
         self.settle()
         if self.session is not None:
             self._put_back()
+            self._head.silence()
 
     def _rename(self, session: Session, examples: Sequence[Example]) -> None:
         """Show the recogniser, after this component, some names as made-up ones."""

@@ -21,9 +21,9 @@ from .rehearse import learn_silver, silver_examples
 from .session import Session
 from .silver import SilverText, text_digest
 from .teacher import zone
+from .unseen import UNSEEN
 
 ESTIMATE = "fisher2"  # another number for another way to estimate it
-UNSEEN = "unseen_classes"  # spaCy's recogniser never takes them
 TextT = TypeVar("TextT")
 
 

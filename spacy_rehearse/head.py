@@ -6,7 +6,7 @@ it is the other way round, averages included.
 """
 
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from spacy.language import Language
 
@@ -16,6 +16,9 @@ from .lead import scale_averages, scale_lead
 from .margin import set_margin
 from .parameters import old_part
 from .session import Session
+from .unseen import seen_actions, silence_unseen
+
+BothT = Optional[Tuple[ParamsT, ParamsT]]
 
 
 class Head:
@@ -29,58 +32,74 @@ class Head:
         self.pipe: Any = nlp.get_pipe(session.teacher.component)
         self.session = session
         # Its weights, when nothing is learnt and while something is.
-        self._both: Optional[Tuple[ParamsT, ParamsT]] = None
-        self._has_lead = False  # when nothing is learnt
+        self._both: BothT = None
+        self._silenced: BothT = None  # and the same before and after it is saved
+        self._led: List[int] = []  # actions with a lead, when nothing is learnt
+        self._led_averages: List[int] = []
 
     def learn(self) -> None:
         """Set the margin, and take the lead off, until it is settled."""
+        self._undo(self._silenced)
+        self._silenced = None
         margin, lead = self.session.margin, self.session.lead
         if not margin and lead == 1.0:
             return
         if self._both is not None:  # someone else has moved it
-            self._has_lead = False
+            self._led = []
         settled = output_weights(self.pipe)
-        if self._has_lead:
-            scale_lead(self.pipe, self.session.labels, 1 / lead)
+        scale_lead(self.pipe, self._led, 1 / lead)
         if margin:
             set_margin(self.pipe, margin, self.session.old_labels)
         self._both = settled, output_weights(self.pipe)
 
     def settle(self) -> None:
         """Undo `learn`, bit by bit, unless the weights have moved."""
-        if self._both is None:
-            return
-        layer = output_layer(self.pipe.model)
-        settled, learning = self._both
-        now = {name: layer.get_param(name).copy() for name in settled}
-        # It may have grown: see check_not_grown.
-        old = {name: old_part(now[name], settled[name]) for name in settled}
-        # Within nlp.use_params, the averages stand there, which are settled.
-        if all((old[name] == learning[name]).all() for name in settled):
-            for name in settled:
-                old[name][...] = settled[name]
-                layer.set_param(name, now[name])
+        if self._undo(self._both):
             self._both = None
 
+    def silence(self) -> None:
+        """Let what is saved not find what was never learnt: see unseen.py. It is undone
+        when something is learnt again.
+        """
+        before = output_weights(self.pipe)
+        if silence_unseen(self.pipe, self.session.labels):
+            self._silenced = before, output_weights(self.pipe)
+
+    def _undo(self, change: BothT) -> bool:
+        """Put weights back that were changed, unless they have moved since.
+
+        change (Optional[Tuple[ParamsT, ParamsT]]): What they were, and what they are.
+        RETURNS (bool): Whether they are back.
+        """
+        if change is None:
+            return False
+        layer = output_layer(self.pipe.model)
+        before, after = change
+        now = {name: layer.get_param(name).copy() for name in before}
+        # It may have grown: see check_not_grown.
+        old = {name: old_part(now[name], before[name]) for name in before}
+        # Within nlp.use_params, the averages stand there, which were not changed.
+        is_same = all((old[name] == after[name]).all() for name in before)
+        for name in before if is_same else ():
+            old[name][...] = before[name]
+            layer.set_param(name, now[name])
+        return is_same
+
     @contextmanager
-    def moving(
-        self, averages: Optional[AveragesT], *, is_first: bool
-    ) -> Iterator[None]:
+    def moving(self, averages: Optional[AveragesT]) -> Iterator[None]:
         """Let an optimizer move weights and averages as they are learnt.
 
         averages (Optional[Dict[Tuple[int, str], Array]]): The optimizer's averages.
             None if it keeps none.
-        is_first (bool): Whether this is the first update: averages have no lead yet.
         """
-        labels, lead = self.session.labels, self.session.lead
-        if self._has_lead:
-            scale_lead(self.pipe, labels, 1 / lead)
-        if lead != 1.0 and not is_first:
-            scale_averages(averages or {}, self.pipe, labels, 1 / lead)
+        lead = self.session.lead
+        scale_lead(self.pipe, self._led, 1 / lead)
+        scale_averages(averages or {}, self.pipe, self._led_averages, 1 / lead)
         try:
             yield
         finally:  # also if it is interrupted: spaCy saves what there is
             if lead != 1.0:
-                scale_lead(self.pipe, labels, lead)
-                scale_averages(averages or {}, self.pipe, labels, lead)
-                self._has_lead = True
+                self._led = seen_actions(self.pipe, self.session.labels)
+                self._led_averages = self._led
+                scale_lead(self.pipe, self._led, lead)
+                scale_averages(averages or {}, self.pipe, self._led, lead)

@@ -9,49 +9,48 @@ their order (calibration between the two parts of a classifier, as of old and ne
 classes in Wu et al. 2019, "Large scale incremental learning").
 
 The weights of the output layer hold it: a new label's row r becomes o + k (r - o), with
-o for that of `O`.
+o for that of `O`. Rows of actions that were never seen have not learnt to lose (see
+unseen.py), so they have no lead.
 """
 
-from typing import Any, Collection, MutableMapping
+from typing import Any, MutableMapping, Sequence
 
-from .distillation import action_names, label_of
+from .distillation import action_names
 from .layers import output_layer
 from .margin import OUTSIDE
 from .parameters import KeyT
 
 
-def scale_lead(pipe: Any, labels: Collection[str], by: float) -> None:
-    """Multiply the lead of labels over `O`, in place.
+def scale_lead(pipe: Any, actions: Sequence[int], by: float) -> None:
+    """Multiply the lead of actions over `O`, in place.
 
     pipe (Parser): The recogniser.
-    labels (Collection[str]): The labels.
+    actions (Sequence[int]): Their places: those of new labels.
     by (float): The factor, above 0.
     """
     layer = output_layer(pipe.model)
-    for name in layer.param_names:
+    for name in layer.param_names if actions else ():  # CuPy takes no empty index
         weights = layer.get_param(name).copy()
-        _scale_rows(weights, pipe, labels, by)
+        _scale_rows(weights, pipe, actions, by)
         layer.set_param(name, weights)
 
 
 def scale_averages(
-    averages: MutableMapping[KeyT, Any], pipe: Any, labels: Collection[str], by: float
+    averages: MutableMapping[KeyT, Any], pipe: Any, actions: Sequence[int], by: float
 ) -> None:
     """Do the same to an optimizer's averages of the weights.
 
     averages (Dict[Tuple[int, str], Array]): The averages, changed in place.
     pipe (Parser): The recogniser.
-    labels (Collection[str]): The labels.
+    actions (Sequence[int]): The places of the actions.
     by (float): The factor, above 0.
     """
     layer = output_layer(pipe.model)
-    for name in layer.param_names:
+    for name in layer.param_names if actions else ():
         if (layer.id, name) in averages:
-            _scale_rows(averages[layer.id, name], pipe, labels, by)
+            _scale_rows(averages[layer.id, name], pipe, actions, by)
 
 
-def _scale_rows(weights: Any, pipe: Any, labels: Collection[str], by: float) -> None:
-    names = action_names(pipe)
-    outside = weights[names.index(OUTSIDE)].copy()
-    rows = [i for i, name in enumerate(names) if label_of(name) in labels]
+def _scale_rows(weights: Any, pipe: Any, rows: Sequence[int], by: float) -> None:
+    outside = weights[action_names(pipe).index(OUTSIDE)].copy()
     weights[rows] = outside + by * (weights[rows] - outside)

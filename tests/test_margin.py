@@ -42,6 +42,7 @@ def with_margin(base, corpus, margin, **settings):
     nlp, examples = initialized(base, corpus, **settings)
     rehearsal = nlp.get_pipe("rehearsal")
     rehearsal.session.margin = rehearsal.margin = margin
+    nlp.get_pipe("ner").model.attrs["unseen_classes"].clear()  # see test_unseen.py
     return nlp, examples
 
 

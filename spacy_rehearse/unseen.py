@@ -1,0 +1,49 @@
+"""Unseen actions: those that no text of the training has called for, e.g. "U-ORG" where
+all organisations have two words.
+
+While a recogniser is in memory, spaCy does not let it choose them, and does not train
+what scores them. But it does not save which these are, and their scores are whatever
+they were: so what is loaded again could find what was never learnt, nor scored.
+"""
+
+from typing import Any, Collection, List
+
+from .distillation import action_names, label_of
+from .layers import output_layer
+from .margin import OUTSIDE
+
+UNSEEN = "unseen_classes"  # spaCy's name for them
+
+
+def seen_actions(pipe: Any, labels: Collection[str]) -> List[int]:
+    """RETURNS (List[int]): The places of some labels' actions that were called for.
+
+    pipe (Parser): The recogniser.
+    labels (Collection[str]): The labels.
+    """
+    unseen = pipe.model.attrs[UNSEEN]
+    return [i for i in _actions_of(pipe, labels) if i not in unseen]
+
+
+def silence_unseen(pipe: Any, labels: Collection[str]) -> bool:
+    """Let unseen actions lose to `O` by 1 on any text, in place.
+
+    pipe (Parser): The recogniser.
+    labels (Collection[str]): The labels.
+    RETURNS (bool): Whether there are any.
+    """
+    unseen = pipe.model.attrs[UNSEEN]
+    rows = [i for i in _actions_of(pipe, labels) if i in unseen]
+    if not rows or not pipe.model.attrs["has_upper"]:
+        return False
+    layer = output_layer(pipe.model)
+    outside = action_names(pipe).index(OUTSIDE)
+    for name in layer.param_names:
+        weights: Any = layer.get_param(name).copy()
+        weights[rows] = weights[outside] - (1.0 if name == "b" else 0.0)
+        layer.set_param(name, weights)
+    return True
+
+
+def _actions_of(pipe: Any, labels: Collection[str]) -> List[int]:
+    return [i for i, x in enumerate(action_names(pipe)) if label_of(x) in labels]

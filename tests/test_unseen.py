@@ -1,0 +1,67 @@
+import numpy
+import pytest
+import spacy
+from thinc.api import Adam
+
+from spacy_rehearse.callbacks import create_export_v1
+from spacy_rehearse.distillation import action_names
+from spacy_rehearse.unseen import seen_actions, silence_unseen
+
+from .test_component import initialized
+from .test_lead import COPY, scores, train
+from .util import make_texts
+
+NEW = ("GADGET",)  # the gold's have two words each
+
+
+def test_unseen_actions_lose_to_outside_on_any_text_and_no_other_changes(base, corpus):
+    nlp, examples = initialized(base, corpus, column=COPY)
+    train(nlp, examples, 2, Adam(0.01))
+    ner = nlp.get_pipe("ner")
+    names = action_names(ner)
+    seen = seen_actions(ner, NEW)
+    unseen = [i for i, x in enumerate(names) if "GADGET" in x and i not in seen]
+    assert "B-GADGET" in {names[i] for i in seen}
+    assert {"I-GADGET", "U-GADGET"} <= {names[i] for i in unseen}
+    others = [i for i in range(len(names)) if i not in unseen]
+    states = numpy.random.default_rng(0).normal(size=(20, 64)).astype("f")
+    before = scores(ner, states)
+    silence_unseen(ner, NEW)
+    after = scores(ner, states)
+    numpy.testing.assert_array_equal(after[:, others], before[:, others])
+    lost = after[:, [names.index("O")]] - after[:, unseen]
+    numpy.testing.assert_allclose(lost, 1.0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("column", [COPY, None], ids=["copy", "all weights"])
+def test_unseen_actions_are_not_found_by_what_is_saved(base, corpus, tmp_path, column):
+    nlp, examples = initialized(base, corpus, column=column)
+    optimizer = Adam(0.01, use_averages=True)
+    train(nlp, examples, 2, optimizer)
+    with nlp.use_params(optimizer.averages):  # as spaCy saves
+        plain = create_export_v1()(nlp)
+        plain.to_disk(tmp_path / "saved")
+        saved = spacy.load(tmp_path / "saved")
+        for text, _ in make_texts(60, ("PERSON", "ORG", "GADGET"), seed=1):
+            ours, theirs = (
+                [(e.text, e.label_) for e in x(text).ents] for x in (plain, saved)
+            )
+            assert ours == theirs
+
+
+def test_unseen_actions_learn_on_from_where_they_were_when_it_was_saved(
+    base, corpus, tmp_path
+):
+    nlp, examples = initialized(base, corpus, column=None)
+    train(nlp, examples, 1, Adam(0.01))
+    ner = nlp.get_pipe("ner")
+    before = ner.model.get_ref("upper").get_param("b").copy()
+    saved = (
+        spacy.load(base)
+        .get_pipe("ner")
+        .from_bytes(create_export_v1()(nlp).get_pipe("ner").to_bytes())
+    )
+    assert (saved.model.get_ref("upper").get_param("b") != before).any()
+    nlp.update(examples[:8], sgd=False)
+    nlp.get_pipe("rehearsal").settle()
+    numpy.testing.assert_array_equal(ner.model.get_ref("upper").get_param("b"), before)
