@@ -154,13 +154,12 @@ def fit_renamer(
     docs = [eg.reference for eg in inputs.gold.examples]
     labels = inputs.labels
     if how.rename is None:
-        names = labels_of_names(docs, labels)
-        n_names = sum(inputs.gold.labels[label] for label in names)
+        labels = labels_of_names(docs, labels)
+        n_names = sum(inputs.gold.labels[label] for label in labels)
         are_enough = not copy or n_names >= FEW_NAMES
-        are_new = share_of_new_names(docs, names) >= MOSTLY_NEW
+        are_new = share_of_new_names(docs, labels) >= MOSTLY_NEW
         made_up = has_column and are_enough and are_new
-        share = RENAMED if made_up else SWAPPED if copy else 0.0
-        labels = names if made_up else labels
+        share = RENAMED if made_up else SWAPPED if copy and labels else 0.0
     else:
         share, made_up = how.rename, True
     if not share or others_that_learn(nlp, how, inputs):

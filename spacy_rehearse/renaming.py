@@ -8,8 +8,7 @@ Pretrained weights know the words of names, and a few hundred names are not enou
 learn to do without. They see each name in the place of others of its label (mention
 replacement, Dai and Adel 2020), so that no name goes with one context only.
 
-Terms are no names. "neural network" is made of words that say what it is: none is made
-up, but one can stand in the place of another.
+Terms are no names. "neural network" is made of words that say what it is.
 """
 
 import random

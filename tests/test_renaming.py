@@ -16,6 +16,7 @@ from .test_component import initialized
 from .util import initialize, make_docs
 
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
+COPY = {"copy": True}
 LABELS = ("GADGET",)
 
 
@@ -312,10 +313,11 @@ def test_renaming_by_a_copy_of_the_base_needs_more_than_a_few_names(
         assert any(line in x for x in session.summary)
 
 
+@pytest.mark.parametrize("column", [COLUMN, COPY], ids=["small", "copy"])
 @pytest.mark.parametrize("rename", [None, 0.5])
-def test_renaming_of_terms_is_there_only_on_request(base, corpus, rename):
+def test_renaming_of_terms_is_there_only_on_request(base, corpus, rename, column):
     terms = [f"zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]
-    nlp, _ = prepared(base, corpus, rename, names=terms)
+    nlp, _ = prepared(base, corpus, rename, names=terms, column=column)
     session = nlp.get_pipe("rehearsal").session
     assert (session.renamer is not None) == bool(rename)
 
