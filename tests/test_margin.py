@@ -42,8 +42,12 @@ def with_margin(base, corpus, margin, **settings):
     nlp, examples = initialized(base, corpus, **settings)
     rehearsal = nlp.get_pipe("rehearsal")
     rehearsal.session.margin = rehearsal.margin = margin
-    nlp.get_pipe("ner").model.attrs["unseen_classes"].clear()  # see test_unseen.py
     return nlp, examples
+
+
+def all_seen(nlp):
+    """What was never seen is saved otherwise: see test_unseen.py."""
+    nlp.get_pipe("ner").model.attrs["unseen_classes"].clear()
 
 
 @pytest.mark.parametrize("column", [None, COLUMN])
@@ -71,6 +75,7 @@ def test_margin_is_there_while_gradients_come_in_and_gone_afterwards(
 
 def test_margin_is_gone_from_what_is_saved_in_the_middle_of_an_update(base, corpus):
     nlp, examples = with_margin(base, corpus, 2.0)
+    all_seen(nlp)
     before = scores(nlp)
     nlp.update(examples[:4], sgd=False)
     saved = create_export_v1()(nlp)
@@ -81,6 +86,7 @@ def test_margin_is_gone_from_what_is_saved_without_the_export(
     base, corpus, tmp_path, capfd
 ):
     nlp, examples = with_margin(base, corpus, 2.0)
+    all_seen(nlp)
     before = scores(nlp)
     nlp.update(examples[:4], sgd=False)
     capfd.readouterr()
@@ -118,6 +124,7 @@ def test_margin_out_of_range_is_refused(base, corpus, margin):
 
 def test_margin_averages_have_none_where_an_update_is_interrupted(base, corpus):
     nlp, examples = with_margin(base, corpus, 2.0)
+    all_seen(nlp)
     optimizer = nlp.resume_training()
     optimizer.averages = {}
     nlp.update(examples[:4], sgd=False)
