@@ -39,8 +39,6 @@ class Head:
 
     def learn(self) -> None:
         """Set the margin, and take the lead off, until it is settled."""
-        self._undo(self._silenced)
-        self._silenced = None
         margin, lead = self.session.margin, self.session.lead
         if not margin and lead == 1.0:
             return
@@ -53,13 +51,15 @@ class Head:
         self._both = settled, output_weights(self.pipe)
 
     def settle(self) -> None:
-        """Undo `learn`, bit by bit, unless the weights have moved."""
+        """Undo `learn` and `silence`, bit by bit, unless the weights have moved."""
+        self._undo(self._silenced)
+        self._silenced = None
         if self._undo(self._both):
             self._both = None
 
     def silence(self) -> None:
-        """Let what is saved not find what was never learnt: see unseen.py. It is undone
-        when something is learnt again.
+        """Let what is saved not find what was never learnt, until it is settled again:
+        see unseen.py.
         """
         before = output_weights(self.pipe)
         if silence_unseen(self.pipe, self.session.labels):

@@ -65,20 +65,19 @@ def fill_cache(
             "and the same command goes on from there"
         ) from e
     except BaseException:
-        stop(pool)
+        terminate(pool)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def stop(pool: Executor) -> None:
-    """Stop the processes of a pool, and do none of what is left.
+def terminate(pool: Executor) -> None:
+    """Terminate the processes of a pool, whatever they are at.
 
-    pool (Executor): The pool.
+    pool (Executor): The pool. It is still to be shut down.
     """
     for process in list(getattr(pool, "_processes", {}).values()):
         process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _missing(

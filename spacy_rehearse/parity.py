@@ -87,13 +87,12 @@ def weights_digest(nlp: Language, pipes: Sequence[str]) -> Counter:
     return Counter(d for name in pipes for d in parameter_digests(nlp.get_pipe(name)))
 
 
-def has_weights_of(nlp: Language, teacher: Teacher) -> bool:
-    """RETURNS (bool): Whether all the weights of the teacher's pipes are the student's,
-    before new labels make its output layer grow.
+def is_grown(nlp: Language, teacher: Teacher) -> bool:
+    """RETURNS (bool): Whether the student has new labels already, and a larger output
+    layer for them: it was initialized before.
     """
-    pipes = required_pipes(nlp, teacher.component, teacher.pipes)
-    ours = weights_digest(nlp, pipes)
-    return not weights_digest(teacher.nlp, teacher.pipes) - ours
+    pipe: Any = nlp.get_pipe(teacher.component)
+    return set(pipe.labels) > set(teacher.labels)
 
 
 def check_weights(nlp: Language, teacher: Teacher) -> None:
@@ -102,9 +101,9 @@ def check_weights(nlp: Language, teacher: Teacher) -> None:
     nlp (Language): The student.
     teacher (Teacher): The teacher.
     """
-    pipe: Any = nlp.get_pipe(teacher.component)
-    is_grown = set(pipe.labels) > set(teacher.labels)  # it was initialized before
-    if not is_grown and not has_weights_of(nlp, teacher):
+    pipes = required_pipes(nlp, teacher.component, teacher.pipes)
+    ours = weights_digest(nlp, pipes)
+    if not is_grown(nlp, teacher) and weights_digest(teacher.nlp, teacher.pipes) - ours:
         raise ValueError(
             f"{teacher.component!r} of the pipeline has other weights than that of the "
             f"teacher {teacher.name!r}: its source is another pipeline, or it was "

@@ -35,7 +35,7 @@ from .listeners import has_transformer
 from .memory import earlier_than, round_key
 from .mentions import learn_mentions
 from .overlap import count_overlaps
-from .parity import has_weights_of, weights_digest
+from .parity import is_grown, weights_digest
 from .recipe import LEARN_RATE, TRANSFORMER_LEARN_RATE
 from .regularizers import Start, remember_start
 from .replay import as_silver, replayed_forever
@@ -78,7 +78,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     inputs = read_inputs(nlp, get_examples, how)
     teacher, labels, seed = inputs.teacher, inputs.labels, inputs.seed
     has_column = how.column is not None and not inputs.no_column
-    is_teachers = has_weights_of(nlp, teacher)
+    is_anew = not is_grown(nlp, teacher)
     starts = [] if has_column else _remember_starts(nlp, inputs, how)
     _add_labels(nlp, how.component, labels, teacher.labels)
 
@@ -135,7 +135,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     session.target_labels = tuple(target.labels)
     if movable:
         session.frozen_weights = frozen_weights(target.model, movable)
-    if is_teachers:
+    if is_anew:  # and the weights are the teacher's
         session.weights_digest = weights_digest(nlp, session.learning)
     if starts and how.fisher_texts:
         texts = shuffled_forever(labelled.split.training, read, random.Random(seed))

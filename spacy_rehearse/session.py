@@ -46,7 +46,7 @@ class Session:
     frozen_weights (Dict): What a column leaves as it is, to put it back if need be.
     target_labels (Tuple[str, ...]): All labels of the learning pipe.
     weights_digest (Counter): Digests of the learning pipes' weights before the first
-        update. Empty if they were not the teacher's.
+        update. Empty if it was initialized before.
     found (Counter): What the experts found in the silver so far.
     about (Dict[str, Any]): What meta.json tells of teacher, pool and settings.
     summary (List[str]): What a user wants to read before the training.

@@ -29,7 +29,7 @@ from ..component import tell
 from ..files import write_whole
 from ..gold import read_docs
 from ..methods import METHODS
-from ..parallel import stop
+from ..parallel import terminate
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
 from ..report.page import render
@@ -205,13 +205,14 @@ def _do_all(
                     told = f"{name_of(run)} is done ({number} of {len(runs)})"
                 bar.write(told, file=sys.stderr)
         except KeyboardInterrupt:
-            stop(pool)
+            terminate(pool)
             msg.fail("Stopped. The same command goes on where it was")
             sys.exit(130)
         except BaseException:
-            stop(pool)
+            terminate(pool)
             raise
-        pool.shutdown()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
     return failed
 
 
