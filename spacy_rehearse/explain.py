@@ -14,6 +14,7 @@ from .recipe import (
     GOLD_WORDS,
     MARGIN,
     MORE_STEPS,
+    RENAMED,
     SMALL_GOLD,
     SWAPPED,
     GoldSize,
@@ -162,9 +163,8 @@ def _for_scarce(margin: Any) -> str:
 def _for_new_names(rename: Any) -> str:
     if rename is None:
         return (
-            "half under made-up names if most occur once in the gold and, for a copy "
-            f"of the base, are at least {FEW_NAMES}; else, for a copy, {SWAPPED} under "
-            "others of the gold's names"
+            f"{RENAMED} under made-up names if most occur once in the gold; for a copy "
+            f"of the base and less than {FEW_NAMES}, {SWAPPED} under others of the gold"
         )
     return "yours" if rename else NONE
 

@@ -140,8 +140,8 @@ def fit_renamer(
     copy: bool,
     moves: bool,
 ) -> Optional[Renamer]:
-    """Choose how many names others stand for, and whether these are made up, unless the
-    user did.
+    """Choose how many entities are learnt under other names, and whether these are made
+    up, unless the user did.
 
     nlp (Language): The student.
     how (Settings): How to rehearse.
@@ -156,10 +156,10 @@ def fit_renamer(
     if how.rename is None:
         labels = labels_of_names(docs, labels)
         n_names = sum(inputs.gold.labels[label] for label in labels)
-        are_enough = not copy or n_names >= FEW_NAMES
+        made_up = not copy or n_names >= FEW_NAMES
         are_new = share_of_new_names(docs, labels) >= MOSTLY_NEW
-        made_up = has_column and are_enough and are_new
-        share = RENAMED if made_up else SWAPPED if copy and labels else 0.0
+        share = RENAMED if made_up else SWAPPED
+        share = share if has_column and are_new else 0.0
     else:
         share, made_up = how.rename, True
     if not share or others_that_learn(nlp, how, inputs):

@@ -57,9 +57,8 @@ def _files_at(path: Path) -> List[Path]:
     if not path.is_dir():
         raise ValueError(f"can't find the pool: {str(path)!r} does not exist")
     every = sorted(path.rglob("*"))
-    caches = {
-        x.parent for x in every if is_cache(x.parent)
-    }  # text that was read before
+    # What a silver cache holds was read already.
+    caches = {folder for folder in {x.parent for x in every} if is_cache(folder)}
     found = [
         file
         for file in every

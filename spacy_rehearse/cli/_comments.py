@@ -38,7 +38,7 @@ COMMENTS = {
         "Share of the gold's new entities that are learnt under a made-up name. null: "
         "{recipe.RENAMED} if most names occur once in the gold (not for terms in "
         "lower case), or else 0; beside a copy of the original, fewer than "
-        "{recipe.FEW_NAMES} names stand in for each other instead.",
+        "{recipe.FEW_NAMES} such names stand in for each other instead.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",
@@ -79,8 +79,9 @@ COMMENTS = {
     "[initialize.components.rehearsal.column]": [
         "New labels get weights of their own; the original's are frozen. To let all "
         "weights learn, held by distillation: delete this section, write column = null "
-        "above it, and set initial_rate to {recipe.LEARN_RATE}. copy = null: gold below {recipe.COPIED_GOLD:,} words is "
-        "learnt by a copy of the original's weights, which learns more; false: never, "
+        "above it, and set initial_rate to {recipe.LEARN_RATE}. copy = null: gold "
+        "below {recipe.COPIED_GOLD:,} words is learnt by a copy of the original's "
+        "weights, which learns more; false: never, "
         "which is faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
         "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
         "where names are made up and gold is enough. step_back = null: old labels "
