@@ -369,7 +369,7 @@ def test_bad_replace_listeners_that_would_take_a_column_out_of_the_config(
     right = "model.tok2vec.*.inputs.*.base"
     nlp = spacy.load(tmp_path / "grown")
     nlp.replace_listeners("tok2vec", "ner", [right])
-    attempt(nlp, teacher=str(tmp_path / "grown"), annotates=True)
+    attempt(nlp, teacher=str(tmp_path / "grown"), annotates=True, expert=None)
     nlp = spacy.load(tmp_path / "grown")
     nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
     match = "two pipelines, name one. If not, replace_listeners.*" + re.escape(
@@ -400,7 +400,7 @@ def first_update(nlp, base, corpus):
 
 @pytest.mark.slow
 def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path):
-    base = train_base(with_embedding(["NORM"], None), tmp_path / "base")
+    base = train_base(with_embedding(["NORM"], None), tmp_path / "base", n_updates=1)
     teacher = spacy.load(base)
     words = "mister doctor firm company Ruiz Lind Marx Oz Berg Wong".split()
     teacher.vocab.lookups.add_table("lexeme_norm", {word: "river" for word in words})

@@ -247,7 +247,7 @@ def test_cli_annotate_interrupted_goes_on(
             raise KeyboardInterrupt
         return real(texts, *more)
 
-    smaller = {**silver.annotate.__kwdefaults__, "shard_size": 100}
+    smaller = {**silver.annotate.__kwdefaults__, "shard_size": 50}
     monkeypatch.setattr(silver.annotate, "__kwdefaults__", smaller)
     monkeypatch.setattr(silver, "annotate_batch", interrupted)
     args = ("annotate", base, corpus / "pool.jsonl", "silver.spacy")
@@ -256,12 +256,12 @@ def test_cli_annotate_interrupted_goes_on(
     assert "kept in .rehearsal_cache" in " ".join(done.stdout.split())
     assert not (workdir / "silver.spacy").exists()
     done = spacy_cli(*args)
-    assert done.exit_code == 0 and "300 texts, 100 from the cache" in done.stdout
-    assert calls == [100, 100, 100, 100]
+    assert done.exit_code == 0 and "150 texts, 50 from the cache" in done.stdout
+    assert calls == [50, 50, 50, 50]
     damaged, *_ = (workdir / ".rehearsal_cache").rglob("*.spacy")
     damaged.write_bytes(b"")
     done = spacy_cli(*args, "--force")
-    assert done.exit_code == 0 and "300 texts, 200 from the cache" in done.stdout
+    assert done.exit_code == 0 and "150 texts, 100 from the cache" in done.stdout
 
 
 @pytest.mark.slow

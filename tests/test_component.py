@@ -523,7 +523,7 @@ def test_component_tells_nothing_of_the_pool(base, corpus, caplog, capfd):
     nlp.update(examples[:8], sgd=False)
     nlp.evaluate(examples[:8])
     told = caplog.text + "".join(capfd.readouterr())
-    assert "Silver: 270 texts to train on" in told
+    assert "Silver: 135 texts to train on" in told
     for line in (corpus / "pool.jsonl").read_text().splitlines():
         assert line[10:-3] not in told
 

@@ -122,7 +122,11 @@ names = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,  # each is four files
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(texts=st.lists(names, min_size=1, max_size=4), data=st.data())
 def test_convert_every_format_gives_the_same(tmp_path, texts, data):
     rows = [

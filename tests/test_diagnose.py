@@ -175,10 +175,10 @@ def test_check_reads_the_config(base, corpus, workdir):
     done = run("--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert told["new"] == ["GADGET"] and told["pool_texts"] == 300
+    assert told["new"] == ["GADGET"] and told["pool_texts"] == 150
     assert told["pool_mentions"]["PERSON"] > 20
     assert run().exit_code == 0 and "Zoomer" not in run().output
-    assert "20 of 300 texts looked at (--limit 0" in run("--limit", "20").output
+    assert "20 of 150 texts looked at (--limit 0" in run("--limit", "20").output
     srsly.write_jsonl(
         "pool.jsonl", [{"text": "nothing happens here at all today"}] * 30
     )

@@ -113,7 +113,7 @@ def test_export_meta_is_the_bases_with_an_account_of_the_training(exported):
     assert about["teacher"]["name"] == "xx_tiny"
     assert about["teacher"]["version"] == "1.2.3"
     assert len(about["teacher"]["fingerprint"]) == 64
-    assert about["pool"]["texts"] == 400 and len(about["pool"]["sha256"]) == 64
+    assert about["pool"]["texts"] == 250 and len(about["pool"]["sha256"]) == 64
     assert about["settings"]["ratio"] == 1.0
     assert about["settings"]["soft"] == 0.0  # beside a column, old scores stay
     assert about["labels"] == ["GADGET"]

@@ -18,10 +18,11 @@ from .util import initialize, make_docs
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 COPY = {"copy": True}
 LABELS = ("GADGET",)
+NLP, OTHER = spacy.blank("xx"), spacy.blank("xx")  # of two vocabs
 
 
 def gold(*names, vocab=None):
-    vocab = vocab or spacy.blank("xx").vocab
+    vocab = vocab or NLP.vocab
     words = [word for name in names for word in ("the", *name.split())]
     doc = Doc(vocab, words=words)
     starts = [i + 1 for i, word in enumerate(words) if word == "the"]
@@ -36,9 +37,8 @@ def gold(*names, vocab=None):
 
 
 def renamer(share=1.0, docs=None, seed=0):
-    docs = docs or make_docs(spacy.blank("xx"), 20, LABELS, seed=1)
-    vocab = spacy.blank("xx").vocab
-    return Renamer(docs, LABELS, share, vocab, random.Random(seed))
+    docs = docs or make_docs(NLP, 20, LABELS, seed=1)
+    return Renamer(docs, LABELS, share, OTHER.vocab, random.Random(seed))
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,12 @@ def test_renaming_leaves_the_features_of_other_words_as_they_are():
 @given(seed=st.integers(0, 999), share=st.floats(0.1, 1.0))
 def test_renaming_puts_names_of_the_gold_in_the_place_of_others(seed, share):
     """Names of one word and of three for each other: all else stays as it is."""
-    nlp = spacy.blank("xx")
     names = ["Zed", "Zoomer X Two", "Pixo Pad"]
     docs = []
     for name in names:
         words = ["Ana", "saw", *name.split(), "then", "."]
         spaces = [True] * (len(words) - 2) + [False, False]
-        doc = Doc(nlp.vocab, words=words, spaces=spaces)
+        doc = Doc(NLP.vocab, words=words, spaces=spaces)
         end = 2 + len(name.split())
         doc.set_ents(
             [Span(doc, 0, 1, "PERSON"), Span(doc, 2, end, "GADGET")],
@@ -158,9 +157,9 @@ def test_renaming_puts_names_of_the_gold_in_the_place_of_others(seed, share):
             token.is_sent_start = token.i in (0, 2)
         docs.append(doc)
     rng = random.Random(seed)
-    rename = Renamer(docs, LABELS, share, spacy.blank("xx").vocab, rng, made_up=False)
+    rename = Renamer(docs, LABELS, share, OTHER.vocab, rng, made_up=False)
     for doc, name in zip(docs, names, strict=True):
-        renamed = rename(Example(Doc(nlp.vocab, [t.text for t in doc]), doc))
+        renamed = rename(Example(Doc(NLP.vocab, [t.text for t in doc]), doc))
         if renamed is None:
             continue
         predicted, reference = renamed
