@@ -66,8 +66,8 @@ def _settings(
         "margin": session.margin,
         "lead": session.lead,
         "averages_longer": session.averages_longer,
-        "rename": session.renamer.share if session.renamer else 0.0,
-        "made_up": bool(session.renamer and session.renamer.made_up),
+        "rename": session.renamer.made_up if session.renamer else 0.0,
+        "swapped": session.renamer.swapped if session.renamer else 0.0,
         "column": session.column,
         "seed": inputs.seed,
         "replayed": n_replayed,
@@ -193,18 +193,17 @@ def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings)
 
 
 def _explain_renaming(renamer: Renamer, labels: Sequence[str], inputs: Inputs) -> str:
+    in_place = "in the place of others of their label, each time another"
     if not renamer.made_up:
-        return (
-            f"{renamer.share:.0%} of the new entities are learnt under others of the "
-            "gold's names for their label, each time another"
-        )
+        return f"{renamer.swapped:.0%} of the new entities are learnt {in_place}"
     docs = [eg.reference for eg in inputs.gold.examples]
     labels = [x for x in labels if x in renamer.labels]
     new = share_of_new_names(docs, labels)
     return (
         f"{new:.0%} of the names of {', '.join(labels)} occur once in the gold, so as "
-        f"many to come are new: {renamer.share:.0%} of these entities are learnt under "
-        "made-up names"
+        f"many to come are new: {renamer.made_up:.0%} of these entities are learnt "
+        "under made-up names"
+        + (f", {renamer.swapped:.0%} of the rest {in_place}" if renamer.swapped else "")
     )
 
 

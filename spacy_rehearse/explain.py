@@ -12,9 +12,10 @@ from .recipe import (
     FEW_ENTITIES,
     FEW_NAMES,
     GOLD_WORDS,
+    MADE_UP,
+    MADE_UP_ALONE,
     MARGIN,
     MORE_STEPS,
-    RENAMED,
     SMALL_GOLD,
     SWAPPED,
     GoldSize,
@@ -163,8 +164,9 @@ def _for_scarce(margin: Any) -> str:
 def _for_new_names(rename: Any) -> str:
     if rename is None:
         return (
-            f"{RENAMED} under made-up names if most occur once in the gold; for a copy "
-            f"of the base and less than {FEW_NAMES}, {SWAPPED} under others of the gold"
+            f"{MADE_UP_ALONE} under made-up names if most occur once in the gold; if "
+            f"experts find most of it, {MADE_UP}, and {SWAPPED} of the rest in each "
+            f"other's place; for a copy of less than {FEW_NAMES}, none made up"
         )
     return "yours" if rename else NONE
 

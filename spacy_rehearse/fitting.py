@@ -12,16 +12,14 @@ from .expert import Expert, miss_most
 from .inputs import Inputs
 from .recipe import (
     FEW_ENTITIES,
-    FEW_NAMES,
     LEAD_OF_COPY,
     MARGIN,
     MARGIN_ALONE,
     MOSTLY_NEW,
     NARROW,
-    RENAMED,
-    SWAPPED,
     WIDE,
     must_step_back,
+    shares_renamed,
     should_copy,
 )
 from .renaming import Renamer, labels_of_names, share_of_new_names
@@ -135,17 +133,19 @@ def fit_renamer(
     nlp: Language,
     how: Settings,
     inputs: Inputs,
+    experts: Sequence[Expert],
     *,
     has_column: bool,
     copy: bool,
     moves: bool,
 ) -> Optional[Renamer]:
-    """Choose how many entities are learnt under other names, and whether these are made
-    up, unless the user did.
+    """Choose how many entities are learnt under made-up names, unless the user did, and
+    how many of the others in each other's place.
 
     nlp (Language): The student.
     how (Settings): How to rehearse.
     inputs (Inputs): What there is.
+    experts (Sequence[Expert]): The experts.
     has_column (bool): Whether the new labels get weights of their own.
     copy (bool): Whether these are a copy of the base's.
     moves (bool): Whether old scores can move.
@@ -153,24 +153,26 @@ def fit_renamer(
     """
     docs = [eg.reference for eg in inputs.gold.examples]
     labels = inputs.labels
-    if how.rename is None:
+    shares = {"made_up": how.rename or 0.0}
+    if how.rename is None and has_column:
         labels = labels_of_names(docs, labels)
         n_names = sum(inputs.gold.labels[label] for label in labels)
-        made_up = not copy or n_names >= FEW_NAMES
-        are_new = share_of_new_names(docs, labels) >= MOSTLY_NEW
-        share = RENAMED if made_up else SWAPPED
-        share = share if has_column and are_new else 0.0
-    else:
-        share, made_up = how.rename, True
-    if not share or others_that_learn(nlp, how, inputs):
+        if share_of_new_names(docs, labels) >= MOSTLY_NEW:
+            shares = shares_renamed(
+                n_names,
+                copy=copy,
+                silver=how.ratio > 0,
+                scarce=is_scarce(inputs, experts),
+            )
+    if not any(shares.values()) or others_that_learn(nlp, how, inputs):
         return None
-    if made_up and not how.ratio and not moves:
+    if shares["made_up"] and not how.ratio and not moves:
         # Nothing else shows old entities by other names.
         labels += tuple(x for x in inputs.teacher.labels if x not in labels)
     # The student's vocab is saved, the teacher's is not.
     vocab = inputs.teacher.nlp.vocab
     rng = random.Random(inputs.seed)
-    return Renamer(docs, labels, share, vocab, rng, made_up=made_up)
+    return Renamer(docs, labels, vocab, rng, **shares)
 
 
 def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:

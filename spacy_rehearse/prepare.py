@@ -99,7 +99,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     moves = old_scores_move(how, inputs, has_column, hidden)
     copy = has_column and fit_copy(how, inputs)
     renamer = fit_renamer(
-        nlp, how, inputs, has_column=has_column, copy=copy, moves=moves
+        nlp, how, inputs, experts, has_column=has_column, copy=copy, moves=moves
     )
     column: Optional[Dict[str, Any]] = None
     movable: MovableT = {}

@@ -67,12 +67,12 @@ WIDE = {"width": 64, "hidden": 64}
 
 # Where most names occur once, most are new to the pipeline (renaming.py).
 MOSTLY_NEW = 0.5  # share of them; below, names are worth to be learnt by heart
-RENAMED = 0.5  # share of the entities with a made-up name, each time
+MADE_UP = 0.3  # share of the entities with a made-up name, each time
+SWAPPED = 0.3  # share of the others that stand in each other's place
+MADE_UP_ALONE = 0.5  # where none do: in a copy, without silver, if gold is scarce
 # Pretrained weights know the words that names are made of ("University"). Of fewer
-# names than these, they learn more if none is made up, but some, each time, stand in
-# the place of others.
+# names than these, they learn more if none is made up.
 FEW_NAMES = 120
-SWAPPED = 0.3  # share of the entities
 
 
 class GoldSize(NamedTuple):
@@ -184,6 +184,24 @@ def dropout(gold: GoldSize) -> float:
     RETURNS (float): The rate. Distillation on silver goes without.
     """
     return 0.2 if gold.has_few else 0.1
+
+
+def shares_renamed(
+    n_names: int, *, copy: bool, silver: bool, scarce: bool
+) -> Dict[str, float]:
+    """Choose how many names are learnt under other ones, where most occur once.
+
+    n_names (int): How many there are in the gold.
+    copy (bool): Whether they are learnt in a copy of the base.
+    silver (bool): Whether there is silver.
+    scarce (bool): Whether gold is.
+    RETURNS (Dict[str, float]): The shares that a Renamer takes.
+    """
+    if copy and n_names < FEW_NAMES:
+        return {"made_up": 0.0, "swapped": SWAPPED}
+    if copy or scarce or not silver:
+        return {"made_up": MADE_UP_ALONE, "swapped": 0.0}
+    return {"made_up": MADE_UP, "swapped": SWAPPED}
 
 
 def regularizers(gold: GoldSize) -> Dict[str, Any]:

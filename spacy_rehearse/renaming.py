@@ -4,9 +4,10 @@ Where most names in the gold occur once, most that the pipeline will meet are ne
 and a column that has learnt the gold's names by heart misses them. Under a made-up name
 nothing is left to learn by but the context, the shape of the words and their endings.
 
+And of those that keep their words, some stand in the place of others of their label
+(mention replacement, Dai and Adel 2020), so that no name goes with one context only.
 Pretrained weights know the words of names, and a few hundred names are not enough to
-learn to do without. They see each name in the place of others of its label (mention
-replacement, Dai and Adel 2020), so that no name goes with one context only.
+learn to do without: these see no others.
 
 Terms are no names. "neural network" is made of words that say what it is.
 """
@@ -87,27 +88,27 @@ class Renamer:
     docs (Sequence[Doc]): The gold. Names are drawn from it or, to make some up, the
         letters of its names, so that they are of its script.
     labels (Collection[str]): The labels: the new ones and, without silver, old ones.
-    share (float): Which share of their entities gets another name each time.
     vocab (Vocab): Where the words are remembered: one that is not saved.
     rng (random.Random): Where names come from.
-    made_up (bool): Whether names are made up, and not others of the same label.
+    made_up (float): Which share of their entities gets a made-up name, each time.
+    swapped (float): Which share of the others gets the name of another of its label.
     """
 
     def __init__(
         self,
         docs: Iterable[Doc],
         labels: Collection[str],
-        share: float,
         vocab: Vocab,
         rng: random.Random,
         *,
-        made_up: bool = True,
+        made_up: float = 0.0,
+        swapped: float = 0.0,
     ) -> None:
         self.labels = labels
-        self.share = share
         self.vocab = vocab
         self.rng = rng
         self.made_up = made_up
+        self.swapped = swapped
         self._names: Dict[str, List[List[Word]]] = {}
         self._letters: Dict[str, List[str]] = {}
         for doc in docs:
@@ -129,14 +130,16 @@ class Renamer:
         words = [token.text for token in reference]
         if words != [token.text for token in example.predicted]:
             return None
-        chosen = [
-            ent
-            for ent in reference.ents
-            if ent.label_ in self.labels and self.rng.random() < self.share
-        ]
-        if not chosen:
+        ents = [ent for ent in reference.ents if ent.label_ in self.labels]
+        made_up = self._drawn(ents, self.made_up)
+        swapped = self._drawn((x for x in ents if x not in made_up), self.swapped)
+        if not made_up and not swapped:
             return None
-        named = [(ent, self._name_for(ent)) for ent in chosen]
+        named = [
+            (ent, self._made_up_name(ent) if ent in made_up else self._other_name(ent))
+            for ent in ents
+            if ent in made_up or ent in swapped
+        ]
         return self._with(example.predicted, named), self._with(reference, named)
 
     def make_up(self, word: str) -> str:
@@ -148,11 +151,15 @@ class Renamer:
         kind = _kind(char)
         return self.rng.choice(self._letters.get(kind, [char])) if kind else char
 
-    def _name_for(self, ent: Span) -> List[Word]:
-        if self.made_up:
-            return [self._made_up(word) for word in _words(ent)]
+    def _drawn(self, ents: Iterable[Span], share: float) -> List[Span]:
+        return [ent for ent in ents if share and self.rng.random() < share]
+
+    def _other_name(self, ent: Span) -> List[Word]:
         *name, last = self.rng.choice(self._names[ent.label_])
         return [*name, last._replace(space=bool(ent[-1].whitespace_))]
+
+    def _made_up_name(self, ent: Span) -> List[Word]:
+        return [self._made_up(word) for word in _words(ent)]
 
     def _made_up(self, word: Word) -> Word:
         text = self.make_up(word.text)

@@ -9,7 +9,7 @@ from spacy.training import Corpus, Example
 
 from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
-from spacy_rehearse.recipe import NARROW, RENAMED, SWAPPED, WIDE
+from spacy_rehearse.recipe import MADE_UP, NARROW, SWAPPED, WIDE, shares_renamed
 from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
@@ -36,9 +36,10 @@ def gold(*names, vocab=None):
     return doc
 
 
-def renamer(share=1.0, docs=None, seed=0):
+def renamer(made_up=1.0, swapped=0.0, docs=None, seed=0):
     docs = docs or make_docs(NLP, 20, LABELS, seed=1)
-    return Renamer(docs, LABELS, share, OTHER.vocab, random.Random(seed))
+    shares = {"made_up": made_up, "swapped": swapped}
+    return Renamer(docs, LABELS, OTHER.vocab, random.Random(seed), **shares)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_renaming_puts_names_of_the_gold_in_the_place_of_others(seed, share):
             token.is_sent_start = token.i in (0, 2)
         docs.append(doc)
     rng = random.Random(seed)
-    rename = Renamer(docs, LABELS, share, OTHER.vocab, rng, made_up=False)
+    rename = Renamer(docs, LABELS, OTHER.vocab, rng, swapped=share)
     for doc, name in zip(docs, names, strict=True):
         renamed = rename(Example(Doc(NLP.vocab, [t.text for t in doc]), doc))
         if renamed is None:
@@ -178,10 +179,27 @@ def test_renaming_draws_a_share_of_the_entities():
     docs = make_docs(nlp, 300, LABELS, seed=1)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     for share in (0.0, 0.3, 1.0):
-        rename = renamer(share, docs)
-        drawn = sum(rename(eg) is not None for eg in examples)
-        named = sum(bool(doc.ents) for doc in docs)
-        assert drawn == pytest.approx(share * named, abs=0.1 * named)
+        for shares in ({"made_up": share}, {"made_up": 0.0, "swapped": share}):
+            rename = renamer(**shares, docs=docs)
+            drawn = sum(rename(eg) is not None for eg in examples)
+            named = sum(bool(doc.ents) for doc in docs)
+            assert drawn == pytest.approx(share * named, abs=0.1 * named)
+
+
+def test_renaming_swaps_a_share_of_those_that_keep_their_words():
+    docs = make_docs(NLP, 400, LABELS, seed=1)
+    names = {ent.text for doc in docs for ent in doc.ents}
+    rename = renamer(0.4, 0.5, docs)
+    made_up = kept = swapped = 0
+    for doc in docs:
+        renamed = rename(Example(NLP.make_doc(doc.text), doc))
+        for old, new in zip(doc.ents, (renamed or [doc])[-1].ents, strict=True):
+            made_up += new.text not in names
+            kept += new.text == old.text  # by another of its own, too
+            swapped += new.text in names - {old.text}
+    n = made_up + kept + swapped
+    assert made_up / n == pytest.approx(0.4, abs=0.08)
+    assert swapped / n == pytest.approx(0.3 * (1 - 1 / len(names)), abs=0.08)
 
 
 def test_renaming_leaves_docs_alone_that_are_split_differently():
@@ -286,8 +304,9 @@ def test_renaming_is_there_by_itself_only_where_most_names_occur_once(
     nlp, _ = prepared(base, corpus, None, names=names)
     session = nlp.get_pipe("rehearsal").session
     assert (session.renamer is not None) == renames
-    told = session.about["settings"]["rename"]
-    assert told == (RENAMED if renames else 0.0)
+    told = session.about["settings"]
+    shares = (recipe.MADE_UP_ALONE if renames else 0.0, 0.0)
+    assert (told["rename"], told["swapped"]) == shares
     assert any("made-up" in line for line in session.summary) == renames
 
 
@@ -298,18 +317,41 @@ def test_renaming_by_a_copy_of_the_base_needs_more_than_a_few_names(
     base, corpus, monkeypatch, few, rename, renames
 ):
     """Pretrained weights know the words of names, and new ones don't."""
-    monkeypatch.setattr(fitting, "FEW_NAMES", few)
+    monkeypatch.setattr(recipe, "FEW_NAMES", few)
     names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]  # 48 in pairs
     for column, copied in ((COLUMN, False), (DEFAULT_COLUMN, True)):
         nlp, _ = prepared(base, corpus, rename, names=names, column=column)
         session = nlp.get_pipe("rehearsal").session
         told = session.about["settings"]
         assert told["column"]["copy"] == copied
-        assert told["made_up"] == session.renamer.made_up == (renames or not copied)
-        share = rename or (RENAMED if told["made_up"] else SWAPPED)
-        assert told["rename"] == session.renamer.share == share
-        line = "made-up names" if told["made_up"] else "others of the gold's names"
-        assert any(line in x for x in session.summary)
+        shares = shares_renamed(48, copy=copied, silver=True, scarce=True)
+        if rename is not None:  # the user's word
+            shares = {"made_up": rename, "swapped": 0.0}
+        assert bool(shares["made_up"]) == (renames or not copied)
+        assert (told["rename"], told["swapped"]) == tuple(shares.values())
+        assert shares == {x: getattr(session.renamer, x) for x in shares}
+        lines = {"made_up": "made-up names", "swapped": "in the place of others"}
+        for key, line in lines.items():
+            assert any(line in x for x in session.summary) == bool(shares[key])
+
+
+def test_renaming_swaps_names_too_where_new_weights_have_enough_to_learn_from(
+    base, corpus, monkeypatch
+):
+    monkeypatch.setattr(fitting, "FEW_ENTITIES", 0)
+    monkeypatch.setattr(recipe, "FEW_NAMES", 0)
+    names = [f"Zor{a}{b}" for a in "abcdefg" for b in "klmnopq"]
+    for column, ratio, both in (
+        (COLUMN, 1.0, True),
+        (COLUMN, 0.0, False),
+        (COPY, 1.0, False),
+    ):
+        nlp, _ = prepared(base, corpus, None, names=names, column=column, ratio=ratio)
+        session = nlp.get_pipe("rehearsal").session
+        told = session.about["settings"]
+        shares = (MADE_UP, SWAPPED) if both else (recipe.MADE_UP_ALONE, 0.0)
+        assert (told["rename"], told["swapped"]) == shares
+        assert any("of the rest in the place" in x for x in session.summary) == both
 
 
 @pytest.mark.parametrize("column", [COLUMN, COPY], ids=["small", "copy"])
