@@ -400,7 +400,7 @@ def first_update(nlp, base, corpus):
 
 @pytest.mark.slow
 def test_bad_lookups_are_named_as_the_cause(corpus, tmp_path):
-    base = train_base(with_embedding(["NORM"], None), tmp_path / "base", n_updates=1)
+    base = train_base(with_embedding(["NORM"], None), tmp_path / "base", n_updates=20)
     teacher = spacy.load(base)
     words = "mister doctor firm company Ruiz Lind Marx Oz Berg Wong".split()
     teacher.vocab.lookups.add_table("lexeme_norm", {word: "river" for word in words})

@@ -49,7 +49,14 @@ def test_project_table_tells_old_from_new_and_leaves_out_what_test_does_not_mark
 
 @pytest.mark.slow
 def test_project_demonstrates_forgetting_and_its_cure(tmp_path):
-    (tmp_path / "project.yml").write_bytes((ROOT / "project.yml").read_bytes())
+    # A quarter of the updates shows it, too, and takes minutes less.
+    project = (ROOT / "project.yml").read_text(encoding="utf8")
+    for name in ("naive", "rehearsed"):
+        output = f"--output training/{name}"
+        fewer = "--training.max_steps 200 --training.eval_frequency 40"
+        assert project.count(f"{output} ") == 1
+        project = project.replace(output, f"{output} {fewer}")
+    (tmp_path / "project.yml").write_text(project, encoding="utf8")
     (tmp_path / "spacy_rehearse").symlink_to(ROOT / "spacy_rehearse")
     run = [sys.executable, "-m", "spacy", "project", "run", "all"]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
