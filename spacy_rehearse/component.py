@@ -82,9 +82,9 @@ def make_rehearsal(
         without experts, it marks less than 500 new entities.
     rename (Optional[float]): Share of the new labels' entities in the gold that are
         learnt under a made-up name; without silver, of the old ones', too. None for
-        half, beside a column, where most names occur once, but for labels of which
-        most entities are in lower case: terms, not names. Where the column is a copy
-        of the base, and these are few, None for others of the gold's names instead.
+        what fits, beside a column, where most names occur once, but for labels of which
+        most entities are in lower case: terms, not names. Then some of the rest may
+        stand in each other's place (recipe.shares_renamed).
     regularizers (Dict[str, RegularizerT]): Methods in weight space, by any name, e.g.
         spacy-rehearse.L2SP.v1.
     """

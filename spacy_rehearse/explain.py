@@ -164,9 +164,10 @@ def _for_scarce(margin: Any) -> str:
 def _for_new_names(rename: Any) -> str:
     if rename is None:
         return (
-            f"{MADE_UP_ALONE} under made-up names if most occur once in the gold; if "
-            f"experts find most of it, {MADE_UP}, and {SWAPPED} of the rest in each "
-            f"other's place; for a copy of less than {FEW_NAMES}, none made up"
+            f"{MADE_UP_ALONE} under made-up names if most occur once in the gold; in "
+            f"new weights, if experts find most of it, {MADE_UP}, and {SWAPPED} of the "
+            f"rest in each other's place; in a copy, less than {FEW_NAMES} are, and "
+            "none is made up"
         )
     return "yours" if rename else NONE
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy
 import pytest
 import spacy
@@ -68,7 +70,10 @@ def test_unseen_actions_learn_on_from_where_they_were_when_it_was_saved(
 def test_unseen_actions_are_no_weights_that_moved(base, corpus):
     """Saved in the middle of the first update, and gone on with: no warning."""
     nlp, examples = initialized(base, corpus, column=None)
-    for _ in range(2):
-        nlp.update(examples[:8], sgd=False)
-        create_export_v1()(nlp)
-        create_export_v1()(nlp)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            nlp.update(examples[:8], sgd=False)
+            create_export_v1()(nlp)
+            create_export_v1()(nlp)
+    assert [str(x.message) for x in told] == []

@@ -37,9 +37,9 @@ COMMENTS = {
     "rename =": [
         "Share of the gold's new entities that are learnt under a made-up name. null: "
         "{recipe.MADE_UP_ALONE} if most names occur once in the gold (not for terms "
-        "in lower case), or else 0. Where experts find most of the gold held out from "
-        "them, {recipe.MADE_UP}, and {recipe.SWAPPED} of the rest stand in each "
-        "other's place; in a copy of the original, fewer than {recipe.FEW_NAMES} names "
+        "in lower case), or else 0. In new weights, beside silver, where experts find "
+        "most of the gold held out from them, {recipe.MADE_UP}, and {recipe.SWAPPED} "
+        "of the rest stand in each other's place; in a copy of the original, fewer than {recipe.FEW_NAMES} names "
         "do, and none is made up.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
