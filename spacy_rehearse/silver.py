@@ -15,11 +15,12 @@ from typing import (
     Tuple,
 )
 
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 
 from .cache import SilverCache
 from .expert import Expert
 from .findings import NOTHING, Findings, find
+from .stored import read_texts
 from .teacher import (
     BATCH_SIZE,
     Entity,
@@ -153,27 +154,16 @@ def annotate_batch(
                     f"{len(doc.text)}. Entities can't be carried over"
                 )
             doc_bin.add(doc)
-            silver.append(_as_silver(doc, teacher))
+            silver.append(_as_silver(text, entities_of(doc), len(doc), teacher))
             on_progress(1)
         return doc_bin.to_bytes(), silver
 
 
-def unpack(data: bytes, teacher: Teacher) -> List[SilverText]:
-    """Turn a shard's bytes into plain values.
-
-    data (bytes): A DocBin.
-    teacher (Teacher): The teacher: only its labels are taken over, and its vocab
-        holds the words meanwhile.
-    RETURNS (List[SilverText]): The texts.
-    """
-    with zone(teacher.nlp):
-        docs = DocBin().from_bytes(data).get_docs(teacher.nlp.vocab)
-        return [_as_silver(doc, teacher) for doc in docs]
-
-
-def _as_silver(doc: Doc, teacher: Teacher) -> SilverText:
-    entities = tuple(e for e in entities_of(doc) if e[2] in teacher.labels)
-    return SilverText(doc.text, entities, len(doc))
+def _as_silver(
+    text: str, entities: Iterable[Entity], n_words: int, teacher: Teacher
+) -> SilverText:
+    taught = tuple(entity for entity in entities if entity[2] in teacher.labels)
+    return SilverText(text, taught, n_words)
 
 
 def ask_experts(
@@ -236,5 +226,5 @@ def _read_whole(cache: SilverCache, key: str, teacher: Teacher, n_texts: int):
     data = cache.get(key)
     if data is None:
         return None
-    silver = unpack(data, teacher)
+    silver = [_as_silver(*stored, teacher) for stored in read_texts(data)]
     return silver if len(silver) == n_texts else None
