@@ -4,9 +4,12 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+from hypothesis import settings
 
 from .util import NER, SHARED, train_base, with_embedding, write_corpus
 
+settings.register_profile("untimed", deadline=None)  # machines are shared
+settings.load_profile("untimed")
 LONGEST = ("test_project.py", "test_real.py", "test_train.py", "test_readme.py")
 
 

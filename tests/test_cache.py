@@ -77,7 +77,6 @@ def test_cache_resumes_after_a_kill_at_the_first_missing_shard(
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(damage=st.sets(st.integers(0, 4)), cut=st.integers(0, 200), gone=st.booleans())

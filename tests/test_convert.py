@@ -23,7 +23,7 @@ def span(start, end, label="DRUG"):
 words = st.lists(st.sampled_from(["a", "Bob", "é,", "x-y", "don't"]), min_size=1)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=words, data=st.data())
 def test_convert_keeps_character_offsets(tmp_path, words, data):
     doc = NLP.make_doc(" ".join(words))
@@ -124,7 +124,6 @@ names = st.lists(
 
 @settings(
     max_examples=30,  # each is four files
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(texts=st.lists(names, min_size=1, max_size=4), data=st.data())

@@ -192,7 +192,8 @@ def test_check_reads_the_config(base, corpus, workdir):
     assert failed.exit_code == 1 and "the pool is too small: it has 1" in failed.output
 
 
-HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not permitted"
+# Of what pydantic says itself: other words before spaCy 3.8.13.
+HELD_OUT = "[initialize.components.rehearsal] held_out: "
 
 
 @pytest.mark.parametrize(
@@ -208,8 +209,8 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: Extra inputs are not per
         ({"nlp__pipeline": ["ner", "rehearsal"]}, "must stand first"),
         ({"paths__train": "nowhere.spacy"}, "nowhere.spacy does not exist"),
         ({"corpora__train__max_length": 1}, "the gold holds no entity in"),
-        ({"training__max_steps": "abc"}, "[training] max_steps: Input should"),
-        ({"training__max_steps": None}, "[training] max_steps: Input should"),
+        ({"training__max_steps": "abc"}, "[training] max_steps: "),
+        ({"training__max_steps": None}, "[training] max_steps: "),
         ({"training__dropout": 0}, "[training] dropout is 0: write 0.0"),
         ({"training__max_stepz": 5}, "[training] ['max_stepz']: spaCy has no such"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),

@@ -44,7 +44,7 @@ def columns(pipe):
     return names.index("O"), [i for i in range(len(names)) if i not in new], new
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(by=st.floats(0.2, 8), seed=st.integers(0, 99))
 def test_lead_over_outside_is_multiplied_and_nothing_else_changes(recogniser, by, seed):
     states = numpy.random.default_rng(seed).normal(size=(20, 32)).astype("f")

@@ -26,7 +26,7 @@ def scores(nlp):
     return output_layer(nlp.get_pipe("ner").model).get_param("b").copy()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(by=st.floats(-5, 5, width=16))
 def test_margin_raises_the_actions_of_a_label_and_no_other(by):
     layer = output_layer(NER.model)

@@ -78,7 +78,7 @@ RENAMER = renamer()
 shapes = st.text(st.characters(codec="utf8", exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(word=shapes, seed=st.integers(0, 99))
 def test_renaming_makes_up_words_of_the_same_shape(word, seed):
     RENAMER.rng.seed(seed)
@@ -138,7 +138,7 @@ def test_renaming_leaves_the_features_of_other_words_as_they_are():
         assert [t.norm_ for t in new if t.i != 5] == norms[:5] + norms[6:]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 999), share=st.floats(0.1, 1.0))
 def test_renaming_puts_names_of_the_gold_in_the_place_of_others(seed, share):
     """Names of one word and of three for each other: all else stays as it is."""

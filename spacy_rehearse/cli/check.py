@@ -149,10 +149,10 @@ def _check_settings(config: Config) -> Tuple[Language, Settings]:
             raise ValueError(f"there is no section [{section}]{FILL}")
     if unknown := set(config["training"]) - SETTINGS_OF_TRAINING:
         raise ValueError(f"[training] {sorted(unknown)}: spaCy has no such setting")
+    if isinstance(rate := config["training"].get("dropout"), int):  # it ends in spaCy
+        raise ValueError(f"[training] dropout is {rate}: write {rate}.0")
     with _naming("[training]"):
         registry.resolve(config["training"], schema=ConfigSchemaTraining)
-    if isinstance(rate := config["training"]["dropout"], int):  # or it ends in spaCy
-        raise ValueError(f"[training] dropout is {rate}: write {rate}.0")
     pipeline = config["nlp"].get("pipeline", [])
     if "rehearsal" not in pipeline:
         raise ValueError(f"[nlp] pipeline is {pipeline}: put 'rehearsal' first")
@@ -182,7 +182,7 @@ def _naming(section: str, more: str = "") -> Iterator[None]:
     try:
         yield
     except ConfigValidationError as e:
-        if not more and "missing" in e.error_types:
+        if not more and any("missing" in error for error in e.error_types):
             more = FILL
         raise ValueError(f"{section} {'; '.join(wrong_settings(e))}{more}") from e
 
