@@ -40,6 +40,7 @@ from .column_config import (
 )
 from .distillation import action_names, label_of
 from .freeze import MovableT, all_of
+from .layers import OUTPUT_AXES
 from .listeners import has_transformer, own_copy, upstream_of
 from .parameters import old_part
 from .teacher import Teacher
@@ -315,13 +316,6 @@ def _copy_hidden(old: Model, new: Model) -> None:
             larger[tuple(new_outputs)] = 0
             sizes = zip(larger.shape, smaller.shape, strict=True)
             larger[tuple(slice(x - y, None) for x, y in sizes)] = smaller
-
-
-# Along which axis of a layer's parameters its outputs are.
-OUTPUT_AXES = {
-    "linear": {"W": 0, "b": 0},
-    "precomputable_affine": {"W": 1, "b": 0, "pad": 2},
-}
 
 
 def _copy_into(larger: Any, smaller: Any, axis: int) -> Any:

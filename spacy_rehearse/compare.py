@@ -61,25 +61,36 @@ class Run(NamedTuple):
     @property
     def result(self) -> Path:
         """Where its scores go: the file is there when the run is done."""
-        return self.folder / f"{self.method}-{self.seed}.json"
+        return self.pipeline.with_suffix(".json")
 
     @property
-    def digest(self) -> str:
-        """A digest of configs and data: other ones are another run."""
+    def pipeline(self) -> Path:
+        """Where the trained pipeline goes."""
+        return self.folder / f"{self.method}-{self.seed}"
+
+    @property
+    def inputs(self) -> List[Path]:
+        """What is read: gold, dev, test and pool, base, memory and code."""
         told = self.rehearsal.interpolate()
         corpora = [path_of(told, name) for name in ("train_corpus", "dev_corpus")]
         pool = _initialize(told)["pool"].get("path", [])
         given = [pool] if isinstance(pool, (str, Path)) else pool
-        paths = [
+        sources = [x.get("source") for x in told["components"].values()]
+        pipelines = filter(None, [_initialize(told)["teacher"], *sources])
+        return [
             *corpora,
             *map(Path, given),
-            _folder_of(_initialize(told)["teacher"]),
+            *map(_folder_of, dict.fromkeys(pipelines)),
             *filter(None, [self.test, _memory_path(self.config), self.code]),
         ]
+
+    @property
+    def digest(self) -> str:
+        """A digest of configs and data: other ones are another run."""
         parts = [
             f"{__version__}, spaCy {spacy.__version__}",
             *(x.to_str(interpolate=False) for x in (self.config, self.rehearsal)),
-            *(f"{path} {_stamp(path)}" for path in paths),
+            *(f"{path} {_stamp(path)}" for path in self.inputs),
         ]
         return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -174,6 +185,22 @@ def finished(run: Run) -> Optional[Dict[str, Any]]:
     return scores if scores.get("config") == run.digest else None
 
 
+def check_inputs(run: Run) -> None:
+    """Raise a ValueError if a run would replace what it reads.
+
+    run (Run): The run.
+    """
+    suffixes = ("", ".json", ".cfg", ".training", ".memory.jsonl")
+    replaced = [run.pipeline.with_suffix(x).resolve() for x in suffixes]
+    for path in run.inputs:
+        for place in replaced:
+            if place in (path.resolve(), *path.resolve().parents):
+                raise ValueError(
+                    f"{path} would be replaced by the run {run.pipeline.name}, which "
+                    "reads it: give another --output, or move it"
+                )
+
+
 def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
     """Train a method and score it; nothing is left of it if it is interrupted.
 
@@ -181,13 +208,13 @@ def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
     use_gpu (int): As in spaCy's train: call require_gpu before. -1 for the CPU.
     RETURNS (Dict[str, Any]): The scores.
     """
+    check_inputs(run)
     run.folder.mkdir(parents=True, exist_ok=True)
-    pipeline = run.folder / f"{run.method}-{run.seed}"
-    for file in (run.result, pipeline.with_suffix(".memory.jsonl")):
+    for file in (run.result, run.pipeline.with_suffix(".memory.jsonl")):
         file.unlink(missing_ok=True)
     digest = run.digest  # of the data as they are now
-    seconds = fit(run.config, pipeline, use_gpu)
-    student = spacy.load(pipeline)
+    seconds = fit(run.config, run.pipeline, use_gpu)
+    student = spacy.load(run.pipeline)
     scores = {
         "method": run.method,
         "seed": run.seed,

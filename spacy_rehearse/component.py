@@ -377,10 +377,13 @@ class Rehearsal(Pipe):
 
     def _rename(self, session: Session, examples: Sequence[Example]) -> None:
         """Show the recogniser, after this component, some names as made-up ones."""
-        for eg in examples if session.renamer else ():
-            if renamed := session.renamer(eg):  # type: ignore[misc]
+        if session.renamer is None:
+            return
+        renamed = session.renamer.rename(examples)
+        for eg, docs in zip(examples, renamed, strict=True):
+            if docs is not None:
                 self._renamed.append((eg, eg.predicted, eg.reference))
-                eg.predicted, eg.reference = renamed
+                eg.predicted, eg.reference = docs
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did, or that

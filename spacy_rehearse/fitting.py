@@ -172,7 +172,8 @@ def fit_renamer(
     # The student's vocab is saved, the teacher's is not.
     vocab = inputs.teacher.nlp.vocab
     rng = random.Random(inputs.seed)
-    return Renamer(docs, labels, vocab, rng, **shares)
+    refuted = getattr(nlp.get_pipe(how.component), "incorrect_spans_key", None)
+    return Renamer(docs, labels, vocab, rng, refuted=refuted, **shares)
 
 
 def others_that_learn(nlp: Language, how: Settings, inputs: Inputs) -> List[str]:

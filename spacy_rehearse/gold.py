@@ -22,6 +22,7 @@ from typing import (
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.training.corpus import walk_corpus
 from spacy.util import resolve_dot_names
 from spacy.vocab import Vocab
 
@@ -60,7 +61,9 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
     """
     if not path.exists():
         raise ValueError(f"{path} does not exist")
-    files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\[W090\]")  # no files: see below
+        files = [path] if path.is_file() else walk_corpus(path, ".spacy")
     docs: List[Doc] = []
     for file in files:
         try:

@@ -5,6 +5,11 @@ from typing import Any, Dict, List, Sequence
 from thinc.api import Model
 
 ParamsT = Dict[str, Any]  # by name
+# Along which axis of a parameter the outputs of the layer are.
+OUTPUT_AXES = {
+    "linear": {"W": 0, "b": 0},
+    "precomputable_affine": {"W": 1, "b": 0, "pad": 2},
+}
 
 
 def layers_called(name: str, models: Sequence[Model], who: str) -> List[Model]:

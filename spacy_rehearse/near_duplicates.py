@@ -1,6 +1,7 @@
 """Near-duplicates: copies of a text with a few words changed, added or cut off."""
 
 import re
+import unicodedata
 from bisect import insort
 from collections import defaultdict
 from typing import Dict, Iterator, List, Set, Tuple
@@ -12,7 +13,13 @@ FEWEST = 4  # of them: six words in a row. "But you don't have" stands in many t
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 )
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+# Vowel signs, of Hindi or Arabic say, and other marks: no letters to Python's \w.
+MARKS = "".join(
+    char
+    for char in map(chr, range(0x300, 0x10000))
+    if unicodedata.category(char).startswith("M")
+)
+WORD = re.compile(rf"[{UNSPACED}]|(?:[^\W{UNSPACED}][{MARKS}]*)+")
 
 
 class NearDuplicateIndex:
@@ -77,6 +84,7 @@ def normalise(text: str) -> List[str]:
     """RETURNS (List[str]): The text's words: lower case, digits as 0, or the whole
     text where it has no words. In scripts without spaces, each character is one.
     """
+    text = unicodedata.normalize("NFC", text)
     words = WORD.findall(re.sub(r"\d", "0", text.lower()))
     return words or [text]
 

@@ -79,8 +79,8 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     teacher, labels, seed = inputs.teacher, inputs.labels, inputs.seed
     has_column = how.column is not None and not inputs.no_column
     is_anew = not is_grown(nlp, teacher)
-    starts = [] if has_column else _remember_starts(nlp, inputs, how)
-    _add_labels(nlp, how.component, labels, teacher.labels)
+    for label in teacher.labels:  # before any memory zone, which would forget them
+        nlp.vocab.strings.add(label)
 
     store = SilverCache(Path(how.cache) if how.cache else None, made_by(teacher))
     read = partial(read_shard, teacher=teacher, cache=store)
@@ -101,9 +101,12 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
     renamer = fit_renamer(
         nlp, how, inputs, experts, has_column=has_column, copy=copy, moves=moves
     )
+    # What changes the pipeline comes when nothing is left to fail, or to wait for.
+    starts = [] if has_column else _remember_starts(nlp, inputs, how)
+    _add_labels(nlp, how.component, labels)
     column: Optional[Dict[str, Any]] = None
     movable: MovableT = {}
-    if has_column:  # when nothing is left to fail: it changes the pipeline
+    if has_column:
         column = fit_column(how, inputs, experts, renamer, copy=copy, step_back=moves)
         movable = add_column(nlp, how.component, labels, **column)
     needed = required_pipes(nlp, how.component, inputs.annotating)
@@ -163,14 +166,12 @@ def _remember_starts(nlp: Language, inputs: Inputs, how: Settings) -> List[Start
     return [remember_start(nlp.get_pipe(name)) for name in learning]
 
 
-def _add_labels(nlp, component: str, new: Sequence[str], old: Sequence[str]) -> None:
+def _add_labels(nlp: Language, component: str, new: Sequence[str]) -> None:
     pipe: Any = nlp.get_pipe(component)
     # Those that earlier pipes set, too: spaCy's recogniser takes them over from
     # doc.ents where it meets them, and gets a new output layer, which nobody holds.
     for label in (*new, *labels_before(nlp, component)):
         pipe.add_label(label)
-    for label in old:  # before any memory zone, which would forget them
-        nlp.vocab.strings.add(label)
     # spaCy keeps a copy of the weights for nlp.rehearse, which nobody calls here.
     if getattr(pipe, "_rehearsal_model", None) is not None:
         pipe._rehearsal_model = None

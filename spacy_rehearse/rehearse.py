@@ -17,7 +17,7 @@ from .listeners import only_listener
 from .overlap import verdicts_on
 from .session import Session
 from .silver import SilverText
-from .teacher import Teacher, annotate_docs, zone
+from .teacher import Teacher, annotate_docs, as_entities, zone
 
 
 def complete_gold(
@@ -35,7 +35,11 @@ def complete_gold(
     new = [eg for eg in examples if eg.reference.user_data.get(COMPLETED) != stamp]
     found = session.entities_in([eg.reference.text for eg in new])
     counts: Counter = Counter()
-    for eg, entities in zip(new, found, strict=True):
+    # Where people say that something is no entity, as spaCy's recogniser reads it.
+    key = getattr(nlp.get_pipe(session.teacher.component), "incorrect_spans_key", None)
+    for eg, said in zip(new, found, strict=True):
+        refuted = as_entities(eg.reference.spans.get(key, ())) if key else ()
+        entities = [entity for entity in said if entity not in refuted]
         counts.update(complete(eg.reference, entities, session.labels)._asdict())
         counts["mended"] += mend_entities(_preview(nlp, session, eg))
         eg.reference.user_data[COMPLETED] = stamp

@@ -31,6 +31,7 @@ from typing import (
 
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
+from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
 SUFFIX = 3  # characters of a longer word that stay: spaCy's SUFFIX, a feature
@@ -92,6 +93,8 @@ class Renamer:
     rng (random.Random): Where names come from.
     made_up (float): Which share of their entities gets a made-up name, each time.
     swapped (float): Which share of the others gets the name of another of its label.
+    refuted (Optional[str]): Key of doc.spans under which the gold says what is no
+        entity (spaCy's `incorrect_spans_key`). Such a text stays as it is.
     """
 
     def __init__(
@@ -103,12 +106,14 @@ class Renamer:
         *,
         made_up: float = 0.0,
         swapped: float = 0.0,
+        refuted: Optional[str] = None,
     ) -> None:
         self.labels = labels
         self.vocab = vocab
         self.rng = rng
         self.made_up = made_up
         self.swapped = swapped
+        self.refuted = refuted
         self._names: Dict[str, List[List[Word]]] = {}
         self._letters: Dict[str, List[str]] = {}
         for doc in docs:
@@ -117,6 +122,23 @@ class Renamer:
                     self._names.setdefault(ent.label_, []).append(_words(ent))
                     for char in ent.text:
                         self._letters.setdefault(_kind(char), []).append(char)
+
+    def rename(self, examples: Sequence[Example]) -> List[Optional[Tuple[Doc, Doc]]]:
+        """Rename some entities of a batch, which is left as it is.
+
+        examples (Sequence[Example]): The batch.
+        RETURNS (List[Optional[Tuple[Doc, Doc]]]): What `__call__` gives for each. But
+            if vectors are found by a word's string, which the vocab of the batch's
+            first doc has to know, all docs are in one vocab.
+        """
+        renamed = [self(eg) for eg in examples]
+        by_string = getattr(self.vocab.vectors, "mode", None) != Mode.default
+        if by_string and any(renamed):
+            return [
+                docs or (self._with(eg.predicted, []), self._with(eg.reference, []))
+                for docs, eg in zip(renamed, examples, strict=True)
+            ]
+        return renamed
 
     def __call__(self, example: Example) -> Optional[Tuple[Doc, Doc]]:
         """Rename some entities of an example, which is left as it is.
@@ -127,6 +149,8 @@ class Renamer:
             if no name was drawn, or if its docs are split differently.
         """
         reference = example.reference
+        if self.refuted and reference.spans.get(self.refuted):
+            return None
         words = [token.text for token in reference]
         if words != [token.text for token in example.predicted]:
             return None

@@ -25,7 +25,7 @@ from .teacher import (
     BATCH_SIZE,
     Entity,
     Teacher,
-    entities_of,
+    as_entities,
     overlaps,
     run_pipes,
     zone,
@@ -154,7 +154,7 @@ def annotate_batch(
                     f"{len(doc.text)}. Entities can't be carried over"
                 )
             doc_bin.add(doc)
-            silver.append(_as_silver(text, entities_of(doc), len(doc), teacher))
+            silver.append(_as_silver(text, as_entities(doc.ents), len(doc), teacher))
             on_progress(1)
         return doc_bin.to_bytes(), silver
 

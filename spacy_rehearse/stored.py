@@ -20,8 +20,8 @@ def read_texts(data: bytes) -> Iterator[Tuple[str, Tuple[Entity, ...], int]]:
     That takes four times as long or more, and is thrown away.
 
     data (bytes): A DocBin with ENT_IOB and ENT_TYPE.
-    YIELDS (Tuple[str, Tuple[Entity, ...], int]): A text, its entities, as
-        `entities_of` has them, and its number of tokens.
+    YIELDS (Tuple[str, Tuple[Entity, ...], int]): A text, its entities, by
+        character offsets, and its number of tokens.
     """
     doc_bin = DocBin().from_bytes(data)
     strings = StringStore(doc_bin.strings)

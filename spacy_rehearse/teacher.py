@@ -1,7 +1,7 @@
 """The teacher: the frozen original pipeline, loaded with its own vocab."""
 
 import json
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import (
@@ -12,6 +12,7 @@ from typing import (
     Iterator,
     List,
     NamedTuple,
+    Optional,
     Sequence,
     Set,
     Tuple,
@@ -20,7 +21,7 @@ from typing import (
 import spacy
 import srsly
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.util import is_package
 from thinc.api import ConfigValidationError, Model, get_current_ops
 
@@ -276,7 +277,7 @@ def predict_entities(
         characters.
     """
     with zone(nlp):
-        return [entities_of(doc) for doc in run_pipes(nlp, pipes, texts)]
+        return [as_entities(doc.ents) for doc in run_pipes(nlp, pipes, texts)]
 
 
 def overlaps(entity: Entity, others: Iterable[Entity]) -> bool:
@@ -293,17 +294,30 @@ def no_progress(texts: Sequence[str], what: str) -> Iterable[str]:
     return texts
 
 
-def entities_of(doc: Doc) -> Tuple[Entity, ...]:
-    """RETURNS (Tuple[Entity, ...]): The doc's entities, as character offsets."""
-    return tuple((ent.start_char, ent.end_char, ent.label_) for ent in doc.ents)
+def as_entities(spans: Iterable[Span]) -> Tuple[Entity, ...]:
+    """RETURNS (Tuple[Entity, ...]): Spans by character offsets."""
+    return tuple((span.start_char, span.end_char, span.label_) for span in spans)
 
 
-def zone(nlp: Language):
-    """RETURNS (ContextManager): A memory zone, which can't be nested: nothing if
-    the vocab is in one already.
+@contextmanager
+def zone(nlp: Language) -> Iterator[None]:
+    """Open a memory zone, which can't be nested: nothing if the vocab is in one
+    already.
+
+    In spaCy before 3.8.13 a zone that an error or Ctrl-C leaves is never closed, and
+    the words that were in it are saved with the pipeline. So it ends first.
+
+    nlp (Language): The pipeline.
     """
     vocab: Any = nlp.vocab
-    return nullcontext() if vocab.in_memory_zone else nlp.memory_zone()
+    error: Optional[BaseException] = None
+    with nullcontext() if vocab.in_memory_zone else nlp.memory_zone():
+        try:
+            yield
+        except BaseException as e:
+            error = e
+    if error is not None:
+        raise error
 
 
 def fingerprint_parts(nlp: Language, pipes: Sequence[str]) -> Dict[str, str]:

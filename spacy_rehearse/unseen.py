@@ -9,10 +9,12 @@ they were: so what is loaded again could find what was never learnt, nor scored.
 from typing import Any, Collection, List
 
 from .distillation import action_names, label_of
-from .layers import output_layer
+from .layers import OUTPUT_AXES, output_layer
 from .margin import OUTSIDE
 
 UNSEEN = "unseen_classes"  # spaCy's name for them
+BEHIND = 1.0  # by how much they lose
+BEHIND_IN_BEAM = 20.0  # which goes on with paths that are not the best
 
 
 def seen_actions(pipe: Any, labels: Collection[str]) -> List[int]:
@@ -26,7 +28,7 @@ def seen_actions(pipe: Any, labels: Collection[str]) -> List[int]:
 
 
 def silence_unseen(pipe: Any, labels: Collection[str]) -> bool:
-    """Let unseen actions lose to `O` by 1 on any text, in place.
+    """Let unseen actions lose to `O` on any text, in place.
 
     pipe (Parser): The recogniser.
     labels (Collection[str]): The labels.
@@ -34,13 +36,15 @@ def silence_unseen(pipe: Any, labels: Collection[str]) -> bool:
     """
     unseen = pipe.model.attrs[UNSEEN]
     rows = [i for i in _actions_of(pipe, labels) if i in unseen]
-    if not rows or not pipe.model.attrs["has_upper"]:
+    if not rows:
         return False
     layer = output_layer(pipe.model)
     outside = action_names(pipe).index(OUTSIDE)
-    for name in layer.param_names:
+    behind = BEHIND_IN_BEAM if pipe.cfg.get("beam_width", 1) > 1 else BEHIND
+    for name, axis in OUTPUT_AXES[layer.name].items():
         weights: Any = layer.get_param(name).copy()
-        weights[rows] = weights[outside] - (1.0 if name == "b" else 0.0)
+        of_actions = layer.ops.xp.moveaxis(weights, axis, 0)
+        of_actions[rows] = of_actions[outside] - (behind if name == "b" else 0.0)
         layer.set_param(name, weights)
     return True
 

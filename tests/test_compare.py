@@ -16,10 +16,17 @@ from thinc.compat import has_gpu
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
-from spacy_rehearse.compare import do_run, finished, front, hold_out, plan_runs
+from spacy_rehearse.compare import (
+    check_inputs,
+    do_run,
+    finished,
+    front,
+    hold_out,
+    plan_runs,
+)
 from spacy_rehearse.memory import Exemplar, Memory, save_memory
 from spacy_rehearse.methods import METHODS, method_config
-from spacy_rehearse.recipe import rate_schedule
+from spacy_rehearse.recipe import memory_settings, rate_schedule
 from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
 
 from .util import hear_ctrl_c, quick_config
@@ -257,6 +264,29 @@ def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):
     args = ["compare", "config.cfg", "--output", "mine"]
     done = CliRunner().invoke(rehearse_cli, args)
     assert done.exit_code == 1 and "mine holds other files" in done.output
+
+
+def test_compare_replaces_nothing_that_it_reads(config, base, corpus, workdir):
+    runs = workdir / "out" / "runs"
+    shutil.copytree(base, runs / "rehearsal-0")
+    save_memory(Memory([], {}), runs / "naive-1.memory.jsonl")
+    args = ["compare", "config.cfg", "--output", "out", "--force", "--seeds", "0"]
+    args += ["--methods", "naive,rehearsal", "--paths.base", str(runs / "rehearsal-0")]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 1
+    assert "would be replaced by the run rehearsal-0" in " ".join(done.output.split())
+    (run,) = plan_runs(config, ["naive"], [0], runs)
+    check_inputs(run)
+    config["initialize"]["components"]["rehearsal"]["memory"] = memory_settings(
+        str(runs / "rehearsal-1.memory.jsonl")
+    )
+    (run,) = plan_runs(config, ["rehearsal"], [1], runs)
+    check_inputs(run)  # there is no such file yet
+    shutil.copy(runs / "naive-1.memory.jsonl", runs / "rehearsal-1.memory.jsonl")
+    (run,) = plan_runs(config, ["rehearsal"], [1], runs)
+    with pytest.raises(ValueError, match="memory.jsonl would be replaced"):
+        do_run(run)
+    assert (runs / "rehearsal-1.memory.jsonl").exists()
 
 
 @pytest.mark.slow

@@ -1,12 +1,15 @@
 import pickle
 import warnings
 
+import numpy
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.tokens import Span
 from spacy.training import Corpus, Example
+from spacy.util import registry
 
-from spacy_rehearse import component, rehearse
+from spacy_rehearse import component, prepare, rehearse
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
@@ -14,8 +17,9 @@ from spacy_rehearse.findings import Findings
 from spacy_rehearse.freeze import put_back
 from spacy_rehearse.scorer import SCORE_WEIGHTS
 from spacy_rehearse.silver import SilverText
+from spacy_rehearse.teacher import zone
 
-from .util import entities_f, initialize, make_docs
+from .util import NER, entities_f, initialize, make_docs, train_base
 
 
 def initialized(base, corpus, regularizers=None, ratio=3.0, **settings):
@@ -460,8 +464,6 @@ def test_component_pool_leaves_no_word_in_the_vocab(base, corpus, tmp_path):
 
 @pytest.mark.slow
 def test_component_works_with_beam_ner_and_without_upper_layer(tmp_path, corpus):
-    from .util import NER, train_base
-
     config = NER.replace('factory = "ner"', 'factory = "beam_ner"')
     config = config.replace("use_upper = true", "use_upper = false")
     base = train_base(config, tmp_path / "beam", n_updates=30)
@@ -565,3 +567,60 @@ def test_component_stops_when_the_weights_explode(base, corpus):
     layer.set_param("W", layer.get_param("W") * float("nan"))
     with pytest.raises(ValueError, match="is nan after 1 updates.*exploded"):
         nlp.update(examples[:4], sgd=False, losses={})
+
+
+def test_component_what_people_say_is_no_entity_is_none(base, tmp_path, corpus):
+    config = NER.replace(
+        'factory = "ner"', 'factory = "ner"\nincorrect_spans_key = "no"'
+    )
+    base = train_base(config, tmp_path / "base")
+    teacher, nlp = spacy.load(base), spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True, config={"rename": 1.0})
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    n_refuted = 0
+    for eg in examples:
+        told = [e for e in teacher(eg.text).ents if e.label_ == "ORG"][:1]
+        eg.reference.spans["no"] = [
+            Span(eg.reference, e.start, e.end, "ORG") for e in told
+        ]
+        n_refuted += len(told)
+    assert n_refuted > 3
+    initialize(nlp, base, corpus, examples)
+    nlp.update(examples, sgd=False)  # spaCy raises an error where it is both
+    for eg in examples:
+        refuted = [(e.start, e.end, e.label_) for e in eg.reference.spans["no"]]
+        assert not {*refuted} & {(e.start, e.end, e.label_) for e in eg.reference.ents}
+
+
+def test_component_that_was_interrupted_has_changed_nothing(base, corpus, monkeypatch):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    before = nlp.get_pipe("ner").to_bytes()
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "split_silver", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            initialize(nlp, base, corpus, examples)
+    assert nlp.get_pipe("ner").labels == ("ORG", "PERSON")
+    assert nlp.get_pipe("ner").to_bytes() == before
+    freeze = {"old": {"@misc": "spacy-rehearse.Freeze.v1", "rows": "old"}}
+    resolved = registry.resolve({"all": freeze})["all"]
+    nlp.get_pipe("rehearsal").regularizers = resolved
+    initialize(nlp, base, corpus, examples, column=None)
+    rows = nlp.get_pipe("ner").model.get_ref("upper").get_param("W")
+    old = rows[: -4 * 1].copy()
+    loop(nlp, examples, 2)
+    numpy.testing.assert_array_equal(old, rows[:-4])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_component_words_of_a_zone_that_is_left_by_an_error_are_gone(base, error):
+    nlp = spacy.load(base)
+    with pytest.raises(error), zone(nlp):
+        nlp.make_doc("Zyxomir")
+        raise error
+    assert not nlp.vocab.in_memory_zone and "Zyxomir" not in nlp.vocab.strings

@@ -4,11 +4,12 @@ from itertools import count, cycle, islice
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Example
+from spacy.training import Corpus, Example
 
 from spacy_rehearse.gold import (
     clear_predicted,
     mend_entities,
+    read_docs,
     read_gold,
     resolve_labels,
     until_repeated,
@@ -118,3 +119,17 @@ def test_gold_of_an_endless_corpus_is_read_once():
     assert list(until_repeated(iter(texts))) == texts
     endless = (example([f"a{i}"]) for i in count())
     assert len(list(islice(until_repeated(endless), 300))) == 300
+
+
+def test_gold_in_a_folder_is_read_as_spacy_reads_it(tmp_path):
+    docs = [NLP.make_doc("Bob")]
+    (tmp_path / "more").mkdir()
+    for name in ("b.spacy", "more/a.spacy"):
+        DocBin(docs=docs).to_disk(tmp_path / name)
+    (tmp_path / "._b.spacy").write_bytes(b"what macOS puts beside b.spacy")
+    assert len(read_docs(tmp_path, NLP.vocab)) == len([*Corpus(tmp_path)(NLP)]) == 2
+
+
+def test_gold_in_an_empty_folder(tmp_path):
+    with pytest.raises(ValueError, match="holds no doc"):
+        read_docs(tmp_path, NLP.vocab)

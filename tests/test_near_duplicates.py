@@ -109,3 +109,8 @@ def test_near_duplicates_set_phrases_are_not_followed_into_each_text():
     query = f"{phrase} a cough that he had had all winter long and would not go away"
     assert query not in index
     assert not list(index._candidates(shingles_of(normalise(query))))
+
+
+def test_near_duplicates_words_keep_their_vowel_signs_and_marks():
+    assert normalise("हिन्दी में लिखी किताबें") == ["हिन्दी", "में", "लिखी", "किताबें"]
+    assert normalise("Cafe\u0301, ❤\ufe0f") == ["caf\u00e9"]

@@ -1,11 +1,13 @@
 import random
 
+import numpy
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Corpus, Example
+from spacy.vectors import Vectors
 
 from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
@@ -13,7 +15,7 @@ from spacy_rehearse.recipe import MADE_UP, NARROW, SWAPPED, WIDE, shares_renamed
 from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
-from .util import initialize, make_docs
+from .util import initialize, make_docs, train_base, with_embedding
 
 COLUMN = {"width": 16, "depth": 1, "hidden": 8}
 COPY = {"copy": True}
@@ -400,3 +402,42 @@ def test_renaming_out_of_range_is_refused(base, corpus, rename):
 def test_renaming_settings_of_earlier_configs_go_on(base, corpus):
     nlp, _ = initialized(base, corpus)
     assert nlp.get_pipe("rehearsal").rename is None
+
+
+@pytest.fixture(scope="module")
+def floret_base(tmp_path_factory):
+    """A base that finds the vectors of a word by its characters."""
+    folder = tmp_path_factory.mktemp("floret")
+    nlp = spacy.blank("xx")
+    data = numpy.random.default_rng(0).normal(size=(50, 8)).astype("f")
+    given = {"mode": "floret", "hash_count": 2, "minn": 2, "maxn": 3}
+    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=data, **given)
+    nlp.to_disk(folder / "vectors")
+    config = with_embedding(["NORM", "SHAPE"], str(folder / "vectors"))
+    return train_base(config, folder / "base")
+
+
+def test_renaming_beside_vectors_that_are_found_by_string(floret_base, corpus):
+    nlp = spacy.load(floret_base)
+    nlp.add_pipe("rehearsal", first=True, config={"rename": 0.5})
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    rehearsal = initialize(nlp, floret_base, corpus, examples)
+    texts = [eg.text for eg in examples]
+    rehearsal.update(examples)
+    assert nlp.get_pipe("ner").update(examples)["ner"] > 0
+    assert len({eg.predicted.vocab for eg in examples}) == 1
+    told = [eg.text for eg in examples]
+    assert any(x != y for x, y in zip(texts, told, strict=True))
+    assert any(x == y for x, y in zip(texts, told, strict=True))
+    rehearsal.settle()
+    assert [eg.text for eg in examples] == texts
+
+
+def test_renaming_leaves_texts_alone_in_which_something_is_no_entity():
+    doc = gold("Alpha")
+    example = Example(NLP.make_doc(doc.text), doc)
+    rename = renamer(docs=[doc])
+    rename.refuted = "no"
+    assert rename(example)
+    doc.spans["no"] = [doc[:1]]
+    assert rename(example) is None

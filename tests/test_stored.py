@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_rehearse.stored import read_texts
-from spacy_rehearse.teacher import entities_of
+from spacy_rehearse.teacher import as_entities
 
 NLP = spacy.blank("xx")
 # Some of them are symbols of spaCy's, with numbers of their own.
@@ -30,7 +30,7 @@ def docs(draw):
 def test_stored_texts_are_read_as_spacy_reads_them(given_docs):
     data = DocBin(attrs=["ENT_IOB", "ENT_TYPE"], docs=given_docs).to_bytes()
     expected = [
-        (doc.text, entities_of(doc), len(doc))
+        (doc.text, as_entities(doc.ents), len(doc))
         for doc in DocBin().from_bytes(data).get_docs(NLP.vocab)
     ]
     assert list(read_texts(data)) == expected

@@ -11,7 +11,7 @@ from spacy_rehearse.unseen import seen_actions, silence_unseen
 
 from .test_component import initialized
 from .test_lead import COPY, scores, train
-from .util import make_texts
+from .util import NER, make_texts, train_base
 
 NEW = ("GADGET",)  # the gold's have two words each
 
@@ -35,8 +35,19 @@ def test_unseen_actions_lose_to_outside_on_any_text_and_no_other_changes(base, c
     numpy.testing.assert_allclose(lost, 1.0, rtol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def flat_base(tmp_path_factory):
+    """A base whose NER has no upper layer."""
+    config = NER.replace("use_upper = true", "use_upper = false")
+    return train_base(config, tmp_path_factory.mktemp("flat") / "base")
+
+
+@pytest.mark.parametrize("which", ["base", "flat_base"])
 @pytest.mark.parametrize("column", [COPY, None], ids=["copy", "all weights"])
-def test_unseen_actions_are_not_found_by_what_is_saved(base, corpus, tmp_path, column):
+def test_unseen_actions_are_not_found_by_what_is_saved(
+    corpus, tmp_path, column, which, request
+):
+    base = request.getfixturevalue(which)
     nlp, examples = initialized(base, corpus, column=column)
     optimizer = Adam(0.01, use_averages=True)
     train(nlp, examples, 2, optimizer)
@@ -77,3 +88,39 @@ def test_unseen_actions_are_no_weights_that_moved(base, corpus):
             create_export_v1()(nlp)
             create_export_v1()(nlp)
     assert [str(x.message) for x in told] == []
+
+
+def test_unseen_actions_lose_to_outside_without_an_upper_layer_too(flat_base, corpus):
+    nlp, examples = initialized(flat_base, corpus, column=None)
+    train(nlp, examples, 2, Adam(0.01))
+    ner = nlp.get_pipe("ner")
+    names, unseen = action_names(ner), ner.model.attrs["unseen_classes"]
+    assert "U-GADGET" in {names[i] for i in unseen}
+    (row, *_), outside = unseen, names.index("O")
+    before = ner.model.get_ref("lower").get_param("b").copy()
+    silence_unseen(ner, NEW)
+    lower = ner.model.get_ref("lower")
+    W, b, pad = (lower.get_param(name) for name in ("W", "b", "pad"))
+    numpy.testing.assert_array_equal(W[:, row], W[:, outside])
+    numpy.testing.assert_array_equal(pad[:, :, row], pad[:, :, outside])
+    numpy.testing.assert_allclose(b[row], b[outside] - 1)
+    others = [i for i in range(len(names)) if i not in unseen]
+    numpy.testing.assert_array_equal(b[others], before[others])
+
+
+def test_unseen_actions_lose_by_far_where_a_beam_goes_on_with_what_is_not_best(base):
+    nlp = spacy.load(base)
+    ner = nlp.get_pipe("ner")
+    ner.add_label("GADGET")
+    ner.model.attrs["unseen_classes"] = {
+        i for i, name in enumerate(action_names(ner)) if "GADGET" in name
+    }
+    states = numpy.zeros((1, 32), dtype="f")
+    behind = {}
+    for width in (1, 32):
+        ner.cfg["beam_width"] = width
+        silence_unseen(ner, NEW)
+        (given,) = scores(ner, states)
+        new = given[[*ner.model.attrs["unseen_classes"]]]
+        behind[width] = (given[action_names(ner).index("O")] - new).min()
+    assert behind[32] >= 10 * behind[1] > 0

@@ -24,7 +24,15 @@ from thinc.util import gpu_is_available
 from tqdm import tqdm
 from wasabi import msg
 
-from ..compare import MEASURES, Run, do_run, finished, front, plan_runs
+from ..compare import (
+    MEASURES,
+    Run,
+    check_inputs,
+    do_run,
+    finished,
+    front,
+    plan_runs,
+)
 from ..component import tell
 from ..files import write_whole
 from ..gold import read_docs
@@ -112,6 +120,8 @@ def compare_cli(
             raise ValueError(f"{output} holds other files: give a folder of its own")
         check_config(config.interpolate())
         runs = plan_runs(config, names, numbers, output / "runs", test, code)
+        for run in runs:
+            check_inputs(run)
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
     other = [name_of(run) for run in todo if run.result.exists()]
