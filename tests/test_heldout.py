@@ -1,8 +1,11 @@
 from collections import Counter
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from spacy_rehearse.evaluate import MOST_SCORED, every_nth
 from spacy_rehearse.heldout import split_silver
 from spacy_rehearse.near_duplicates import NearDuplicateIndex
 from spacy_rehearse.silver import Shard, SilverText
@@ -73,3 +76,16 @@ def test_heldout_depends_on_seed_and_texts_alone():
 def test_heldout_pool_too_small(texts):
     with pytest.raises(ValueError, match="the pool is too small"):
         split(texts)
+
+
+@given(n_texts=st.integers(1, 1000), n_words=st.integers(1, 500))
+def test_heldout_checkpoints_are_scored_on_some_of_it_from_all_over(n_texts, n_words):
+    heldout = [SilverText(str(i), (), n_words) for i in range(n_texts)]
+    sample = every_nth(heldout)
+    n_scored = n_words * len(sample)
+    if n_words * n_texts <= MOST_SCORED:
+        assert sample == heldout
+    else:
+        assert MOST_SCORED / 2 - n_words <= n_scored <= MOST_SCORED + n_words
+    steps = {int(y.text) - int(x.text) for x, y in pairwise(sample)}
+    assert len(steps) <= 1 and sample[0] is heldout[0]
