@@ -4,7 +4,8 @@ Data flows one way, and each module is one step of it:
 
     pool        raw text files -> texts                            (pool.py)
     teacher     the frozen original pipeline labels texts          (teacher.py)
-    silver      its labels, cached in shards       (labelling.py, silver.py, cache.py)
+    silver      its labels, cached in shards
+                                   (labelling.py, silver.py, stored.py, cache.py)
     heldout     texts set aside, free of near-duplicates           (heldout.py)
     gold        mended, completed with the teacher's labels    (gold.py, completion.py)
     mentions    where silver must say nothing: the new concept     (mentions.py)
@@ -12,7 +13,8 @@ Data flows one way, and each module is one step of it:
     expert      finds the new labels in the silver (expert.py, findings.py, overlap.py)
     memory      annotation of earlier rounds, replayed (rounds.py, memory.py, replay.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
-    column      new weights for new labels       (column.py, margin.py, averaging.py)
+    column      new weights for new labels
+                               (column.py, margin.py, lead.py, averaging.py)
     train       both gradients in one step (examples.py, rehearse.py, distillation.py)
     score       new labels, retention, flood                       (scorer.py)
     export      an ordinary pipeline, without this plugin          (export.py)

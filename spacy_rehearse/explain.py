@@ -74,7 +74,7 @@ def explain(config: Config, gold: GoldSize, *, copies: bool = False) -> List[Row
 
     config (Config): A config of `init-config`.
     gold (GoldSize): The gold, with the new labels only.
-    copies (bool): Whether a column can be a copy of the base (column.copy_fits).
+    copies (bool): Whether a column can be a copy of the base (column_fit.copy_fits).
     RETURNS (List[Tuple[str, str, str]]): Settings, their values, and why.
     """
     labels = ", ".join(f"{label} {n}" for label, n in gold.labels.most_common())

@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 
-from .column import DEFAULT_COLUMN, copy_fits
+from .column import DEFAULT_COLUMN
+from .column_fit import copy_fits
 from .distillation import can_distil
 from .expert import Expert, miss_most
 from .inputs import Inputs

@@ -11,7 +11,8 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from . import recipe
-from .column import DEFAULT_COLUMN, can_grow, copy_fits
+from .column import DEFAULT_COLUMN
+from .column_fit import can_grow, copy_fits
 from .gold import check_dev, read_docs, resolve_labels, share_hidden
 from .listeners import has_transformer, listener_paths, upstream_of
 from .scorer import SCORE_WEIGHTS, default_score_weights

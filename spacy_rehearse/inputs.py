@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Sequence, Set, Tuple
 from spacy.language import Language
 
 from . import checks
-from .column import check_columns, check_copy, why_no_column
+from .column_fit import check_columns, check_copy, why_no_column
 from .discriminative import NAME as DISCRIMINATIVE
 from .gold import (
     GetExamplesT,

@@ -8,13 +8,14 @@ from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Adam, Config, fix_random_seed, set_dropout_rate
 
-from spacy_rehearse.column import add_column, can_grow, check_copy, copy_fits
+from spacy_rehearse.column import add_column
 from spacy_rehearse.column_config import (
     copied_config,
     embed_and_encode,
     grown_config,
     n_columns,
 )
+from spacy_rehearse.column_fit import can_grow, check_copy, copy_fits
 from spacy_rehearse.freeze import update_movable
 from spacy_rehearse.teacher import load_teacher
 

@@ -12,7 +12,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from .. import init_config, recipe
-from ..column import copy_fits
+from ..column_fit import copy_fits
 from ..corpus import create_raw_text_v1
 from ..explain import describe_base, explain
 from ..files import write_whole
