@@ -145,7 +145,7 @@ def plan_runs(
 
 def _seeded(config: Config, seed: int) -> Config:
     seeded = copy.deepcopy(config)
-    seeded["system"]["seed"] = seeded["training"]["seed"] = seed
+    seeded.setdefault("system", {})["seed"] = seeded["training"]["seed"] = seed
     return seeded
 
 

@@ -165,11 +165,15 @@ class Rehearsal(Pipe):
         return True
 
     def __call__(self, doc: Doc) -> Doc:
-        """RETURNS (Doc): The doc, unchanged."""
+        """RETURNS (Doc): The doc, unchanged. Pipes after it predict as they are saved,
+        also in the middle of an update.
+        """
+        self.settle()
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """YIELDS (Doc): The docs, unchanged."""
+        """YIELDS (Doc): The docs, unchanged. See __call__."""
+        self.settle()
         yield from stream
 
     def initialize(  # type: ignore[override]
@@ -219,6 +223,7 @@ class Rehearsal(Pipe):
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
+        self._check_regularizers()
         check_output(teacher, sys.argv)
         kept = f". What is done is kept in {cache}" if cache else ""
         tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
@@ -244,6 +249,15 @@ class Rehearsal(Pipe):
         self._head = Head(self.nlp, self.session)
         for line in self.session.summary:
             tell(line)
+
+    def _check_regularizers(self) -> None:
+        """Raise a ValueError if they were lost."""
+        told = self.nlp.get_pipe_config(self.name).get("regularizers")
+        if told and not self.regularizers:
+            raise ValueError(
+                f"component {self.name!r} has lost its regularizers {list(told)}: what "
+                "is pickled does not hold them. Load the pipeline from its config"
+            )
 
     def settings(self, **given: Any) -> Settings:
         """Put all settings together.
@@ -473,6 +487,11 @@ class Rehearsal(Pipe):
         for key, value in cfg.items():
             setattr(self, key, value)
         return self
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Rehearsal":
+        copied = _unpickle(self.name, self._cfg())
+        copied.regularizers = dict(self.regularizers)
+        return copied
 
     def __reduce__(self):
         # Worker processes of nlp.pipe get the settings, not teacher and silver.

@@ -5,6 +5,8 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Callable
 
 
 def can_be_written(path: Path) -> bool:
@@ -41,3 +43,19 @@ def write_whole(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_whole_folder(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a folder so that it appears whole or not at all, in place of an old one.
+
+    path (Path): The folder. Folders above it are made when needed.
+    write (Callable[[Path], object]): Writes to the path that it is given.
+    """
+    path = path.resolve()  # behind a link, the folder is what others read
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        half = Path(temporary) / path.name
+        write(half)
+        if path.is_dir():
+            shutil.rmtree(path)
+        half.rename(path)

@@ -24,6 +24,9 @@ from .teacher import (
 
 N_SAMPLES = 1000  # of the bootstrap
 NOTHING = "O"  # no entity, in the confusion
+# Of a label, for an interval. If one that is in so many lost an entity in each, that is
+# no chance (sign test: 2**-5 < 0.05); in fewer, drawing them again says nothing.
+FEWEST_TEXTS = 5
 
 
 class LabelChange(NamedTuple):
@@ -32,6 +35,7 @@ class LabelChange(NamedTuple):
     label (str): The label.
     is_new (bool): Whether it was learnt, or was there before.
     support (int): How many entities of it the gold marks.
+    n_texts (int): In how many texts.
     before (PRFScore): The base's counts.
     after (PRFScore): The student's.
     interval (Tuple[float, float]): Where 95 % of the change in F lies when the texts
@@ -41,6 +45,7 @@ class LabelChange(NamedTuple):
     label: str
     is_new: bool
     support: int
+    n_texts: int
     before: PRFScore
     after: PRFScore
     interval: Tuple[float, float]
@@ -211,15 +216,7 @@ def _predict(
 ) -> List[Tuple[Entity, ...]]:
     # Entities that are set before bind the recogniser: of these, it alone counts.
     others = [name for name in nlp.pipe_names if not sets_entities(nlp, name)]
-    pipes = required_pipes(nlp, component, others)
-    disabled = [name for name in pipes if name in nlp.disabled]
-    for name in disabled:
-        nlp.enable_pipe(name)
-    try:
-        return list(predict_entities(nlp, pipes, texts))
-    finally:
-        for name in disabled:
-            nlp.disable_pipe(name)
+    return predict_entities(nlp, required_pipes(nlp, component, others), texts)
 
 
 def as_examples(
@@ -254,6 +251,7 @@ def _scores_of(
         label=label,
         is_new=is_new,
         support=after.tp + after.fn,
+        n_texts=int((counts[1][:, 0] + counts[1][:, 2] > 0).sum()),
         before=before,
         after=after,
         interval=bootstrap(counts[0], counts[1]),

@@ -2,11 +2,9 @@
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .forgetting import Forgetting, LabelChange
+from .forgetting import FEWEST_TEXTS, Forgetting, LabelChange
 
 FEWEST = 10  # entities of a label in the gold: with fewer, chance may decide
-# With so many, one that lost all of them lost none by chance (sign test: 2**-5 < 0.05).
-FEWEST_CERTAIN = 5
 MOST_DROP = 100.0  # points of F
 ROUNDING = 1e-9  # 90 to 88 is 2 points, and a little more as floats have it
 # Each with its least and its highest value.
@@ -111,7 +109,7 @@ def _has_fallen(scores: LabelChange, most: float) -> bool:
     if scores.support >= FEWEST:
         return _exceeds(-100 * scores.change, most)
     certain = _exceeds(-100 * scores.interval[1], most)
-    return scores.support >= FEWEST_CERTAIN and certain
+    return scores.n_texts >= FEWEST_TEXTS and certain
 
 
 def _exceeds(value: float, limit: float) -> bool:

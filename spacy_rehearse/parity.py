@@ -72,7 +72,8 @@ def differences(nlp: Language, session: Session) -> List[str]:
         causes.append(
             "The tokenizer differs: set " + VOCAB + "tokenizer = ${paths.base}."
         )
-    if weights_digest(nlp, session.learning) != session.weights_digest:
+    ours = weights_digest(nlp, session.learning)
+    if session.weights_digest and ours != session.weights_digest:
         causes.append(
             f"The weights of {teacher.component!r} are not the teacher's: it was "
             "sourced from another pipeline, or initialised anew. Set source = "

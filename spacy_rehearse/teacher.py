@@ -271,13 +271,26 @@ def predict_entities(
     """Predict the entities of texts, leaving no word of theirs in the vocab.
 
     nlp (Language): The pipeline.
-    pipes (Sequence[str]): The pipes to run, the recogniser last.
+    pipes (Sequence[str]): The pipes to run, the recogniser last, disabled ones too.
     texts (Iterable[str]): The texts.
     RETURNS (List[Tuple[Entity, ...]]): The entities of each text, with offsets in
         characters.
     """
-    with zone(nlp):
+    with _enabled(nlp, pipes), zone(nlp):
         return [as_entities(doc.ents) for doc in run_pipes(nlp, pipes, texts)]
+
+
+@contextmanager
+def _enabled(nlp: Language, pipes: Sequence[str]) -> Iterator[None]:
+    """Enable pipes for a while."""
+    disabled = [name for name in pipes if name in nlp.disabled]
+    for name in disabled:
+        nlp.enable_pipe(name)
+    try:
+        yield
+    finally:
+        for name in disabled:
+            nlp.disable_pipe(name)
 
 
 def overlaps(entity: Entity, others: Iterable[Entity]) -> bool:

@@ -266,6 +266,14 @@ def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):
     assert done.exit_code == 1 and "mine holds other files" in done.output
 
 
+def test_compare_needs_no_section_of_system(config, workdir):
+    del config["system"]
+    config["training"]["seed"] = 0
+    config["training"]["gpu_allocator"] = None
+    (run,) = plan_runs(config, ["rehearsal"], [3], workdir / "runs")
+    assert run.config["training"]["seed"] == run.config["system"]["seed"] == 3
+
+
 def test_compare_replaces_nothing_that_it_reads(config, base, corpus, workdir):
     runs = workdir / "out" / "runs"
     shutil.copytree(base, runs / "rehearsal-0")

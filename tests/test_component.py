@@ -1,3 +1,4 @@
+import copy
 import pickle
 import warnings
 
@@ -15,9 +16,10 @@ from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.findings import Findings
 from spacy_rehearse.freeze import put_back
+from spacy_rehearse.parity import differences
 from spacy_rehearse.scorer import SCORE_WEIGHTS
 from spacy_rehearse.silver import SilverText
-from spacy_rehearse.teacher import zone
+from spacy_rehearse.teacher import predict_entities, zone
 
 from .util import NER, entities_f, initialize, make_docs, train_base
 
@@ -425,8 +427,28 @@ def test_component_in_worker_processes(base, corpus):
     nlp, _ = initialized(base, corpus)
     docs = list(nlp.pipe(["the firm Acme Corp rain ."] * 4, n_process=2))
     assert len(docs) == 4
-    copy = pickle.loads(pickle.dumps(nlp.get_pipe("rehearsal")))
-    assert copy.component == "ner" and copy.session is None
+    copied = pickle.loads(pickle.dumps(nlp.get_pipe("rehearsal")))
+    assert copied.component == "ner" and copied.session is None
+
+
+def test_component_copies_have_its_regularizers_or_miss_them(base, corpus):
+    given = {"f": {"@misc": "spacy-rehearse.Freeze.v1", "parts": ["lower"]}}
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True, config={"regularizers": given})
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    copied = copy.deepcopy(nlp)
+    initialize(copied, base, corpus, examples, column=None)
+    assert list(copied.get_pipe("rehearsal").regularizers) == ["f"]
+    pickled = pickle.loads(pickle.dumps(nlp))
+    with pytest.raises(ValueError, match="has lost its regularizers .'f'"):
+        initialize(pickled, base, corpus, examples, column=None)
+
+
+def test_component_that_is_initialized_twice_is_no_other_pipeline(base, corpus):
+    nlp, examples = initialized(base, corpus, column=None)
+    initialize(nlp, base, corpus, examples, column=None)
+    session = nlp.get_pipe("rehearsal").session
+    assert not session.weights_digest and not differences(nlp, session)
 
 
 def test_component_saved_on_purpose_loads_and_does_no_harm(base, corpus, tmp_path):
@@ -624,3 +646,12 @@ def test_component_words_of_a_zone_that_is_left_by_an_error_are_gone(base, error
         nlp.make_doc("Zyxomir")
         raise error
     assert not nlp.vocab.in_memory_zone and "Zyxomir" not in nlp.vocab.strings
+
+
+def test_component_predicts_with_pipes_that_are_disabled(base):
+    nlp = spacy.load(base)
+    texts = ["the firm Acme Corp rain ."]
+    expected = predict_entities(nlp, ["ner"], texts)
+    nlp.disable_pipe("ner")
+    assert predict_entities(nlp, ["ner"], texts) == expected != [()]
+    assert nlp.disabled == ["ner"]

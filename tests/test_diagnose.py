@@ -1,11 +1,13 @@
 import json
 from collections import Counter
+from itertools import count
 
 import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin, Span
-from spacy.util import load_config
+from spacy.training import Corpus
+from spacy.util import load_config, registry
 from thinc.api import Config
 from typer.testing import CliRunner
 
@@ -390,3 +392,20 @@ def test_check_tells_what_chooses_the_checkpoint(
     told = advise_on_weights(config, load_teacher(str(shared_base), "ner"))
     assert bool(told) == bool(chosen_by)
     assert not told or chosen_by in told[0].partition(":")[0]
+
+
+@registry.readers("endless_test.v1")
+def endless(path):
+    corpus = Corpus(path)
+    return lambda nlp: (eg for _ in count() for eg in corpus(nlp))
+
+
+def test_check_reads_a_streamed_corpus_until_it_repeats_itself(base, corpus, workdir):
+    reader = {"@readers": "endless_test.v1", "path": str(corpus / "train.spacy")}
+    config = load_config(quick_config(base, corpus, "c.cfg"), interpolate=False)
+    config["corpora"]["train"] = reader
+    config["training"].update(max_epochs=-1)
+    config.to_disk("c.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg"])
+    assert done.exit_code == 0, done.output
+    assert "40 texts" in done.output

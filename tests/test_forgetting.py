@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy
 import pytest
@@ -317,7 +318,8 @@ def test_gate_allows_what_is_just_allowed(report):
 @pytest.mark.parametrize("support, fails", [(4, False), (5, True), (9, True)])
 def test_gate_judges_a_rare_label_that_was_lost_beyond_chance(report, support, fails):
     (person,) = [x for x in report.labels if x.label == "PERSON"]
-    lost = person._replace(support=support, interval=(-1.0, -1.0))
+    few = {"support": support, "n_texts": support}
+    lost = person._replace(**few, interval=(-1.0, -1.0))
     often = person._replace(label="ORG", support=40, after=person.before)
     verdict = judge(report._replace(labels=[lost, often]), least={}, most_drop=10.0)
     assert ("PERSON fell" in " ".join(verdict.failures)) == fails
@@ -325,6 +327,11 @@ def test_gate_judges_a_rare_label_that_was_lost_beyond_chance(report, support, f
     chance = lost._replace(interval=(-1.0, 0.0))
     verdict = judge(report._replace(labels=[chance, often]), least={}, most_drop=10.0)
     assert not verdict.failures and verdict.unjudged == [f"PERSON ({support})"]
+    in_one_text = lost._replace(n_texts=1)  # which is drawn, or is not
+    verdict = judge(report._replace(labels=[in_one_text, often]), least={}, most_drop=1)
+    assert not verdict.failures and verdict.unjudged == [f"PERSON ({support})"]
+    rows = {row[0]: row for row in label_rows(report._replace(labels=[in_one_text]))}
+    assert rows["PERSON"][-1] == ""
 
 
 def test_gate_judges_the_flood(report):
@@ -506,6 +513,16 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     drawn = run("--html", "out.html", "--force", "--log", "log.jsonl")
     assert drawn.exit_code == 0 and "<polyline" in (workdir / "out.html").read_text()
     assert run("--html", "x.html", "--log", pool).exit_code == 1
+    srsly.write_jsonl("naive.jsonl", [{"step": 1, "score": 0.1, "scores": {}}])
+    wrong = run("--html", "x.html", "--log", "naive.jsonl")
+    assert wrong.exit_code == 1 and "with new_f and retention" in wrong.output
+    shutil.copy(pool, "pool.jsonl")
+    for output in ("pool.jsonl", "student/meta.json", "log.jsonl"):
+        before = Path(output).read_bytes()
+        more = ("--force", "--log", "log.jsonl", "--pool", "pool.jsonl")
+        wrong = run("--html", output, *more)
+        assert wrong.exit_code == 1 and "what is read" in wrong.output
+        assert Path(output).read_bytes() == before
     passed = run("--fail-under", "retention=1.0")
     assert passed.exit_code == 0 and "The gate passes" in passed.output
     assert "gate" not in run().output

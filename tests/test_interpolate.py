@@ -129,7 +129,7 @@ def test_interpolate_with_a_column_has_nothing_to_do(base):
 @pytest.mark.slow
 def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     out = tmp_path / "between"
-    (tmp_path / "between.half" / "other_pipe").mkdir(parents=True)  # it was stopped
+    (tmp_path / "between.half" / "other_pipe").mkdir(parents=True)  # somebody's
     args = ["rehearse", "interpolate", *map(str, pair), str(out), "--alpha", "0.5"]
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0 and str(out) in done.stdout
@@ -137,12 +137,18 @@ def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     interpolate(spacy.load(pair[0]), expected, "ner", 0.5)
     between = spacy.load(out)
     assert not (out / "other_pipe").exists()
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["between", "between.half"]
     assert said(between) == said(expected)
     assert between.meta["interpolated"]["alpha"] == 0.5
     told = between.meta["spacy_rehearse"]  # `evaluate` asks it what was learnt
     assert told["labels"] == ["GADGET"] and "scores" not in told
     again = CliRunner().invoke(app, args)
     assert again.exit_code == 1 and "--force" in again.stdout
+    (tmp_path / "link").symlink_to(out)
+    args[-3:] = [str(tmp_path / "link"), "--alpha", "0.2", "--force"]
+    assert CliRunner().invoke(app, args).exit_code == 0
+    assert spacy.load(out).meta["interpolated"]["alpha"] == 0.2
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_interpolate_command_with_a_bad_alpha_writes_nothing(pair, tmp_path):

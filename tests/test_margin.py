@@ -171,3 +171,16 @@ def test_margin_without_experts_is_there_where_there_are_few_entities(
 ):
     nlp, _ = initialized(base, corpus, expert=None, column=COLUMN, ratio=ratio)
     assert nlp.get_pipe("rehearsal").session.margin == margin
+
+
+def test_margin_does_not_show_in_predictions_in_the_middle_of_an_update(base, corpus):
+    nlp, examples = with_margin(base, corpus, 2.0)
+    before = scores(nlp)
+    nlp.update(examples[:8], sgd=False)
+    assert (scores(nlp) != before).any()
+    nlp(examples[0].text)
+    numpy.testing.assert_array_equal(scores(nlp), before)
+    nlp.update(examples[:8], sgd=False)
+    assert (scores(nlp) != before).any()
+    list(nlp.pipe([examples[0].text]))
+    numpy.testing.assert_array_equal(scores(nlp), before)

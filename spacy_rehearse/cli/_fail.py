@@ -3,7 +3,7 @@
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional, Type
+from typing import Iterable, Iterator, List, Optional, Type
 
 from thinc.api import ConfigValidationError
 from wasabi import msg
@@ -76,3 +76,25 @@ def require_free(path: Path, force: bool) -> None:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
     if not can_be_written(path):
         msg.fail(f"{path} can't be written: is its folder one, and yours?", exits=1)
+
+
+def require_kept(
+    outputs: Iterable[Optional[Path]],
+    *,
+    pipelines: Iterable[str],
+    files: Iterable[Optional[Path]],
+) -> None:
+    """Fail if an output would replace what the command reads.
+
+    outputs (Iterable[Optional[Path]]): Files to write.
+    pipelines (Iterable[str]): Packages, or folders of pipelines.
+    files (Iterable[Optional[Path]]): Other files to read.
+    """
+    read = [path.resolve() for path in files if path is not None]
+    folders = [Path(pipeline).resolve() for pipeline in pipelines]
+    for output in outputs:
+        place = output.resolve() if output is not None else None
+        if place and (place in read or not {*folders}.isdisjoint(place.parents)):
+            msg.fail(
+                f"{output} is, or is inside, what is read: write elsewhere", exits=1
+            )

@@ -30,7 +30,7 @@ from ..diagnose import (
     check_pool,
     diagnose,
 )
-from ..gold import check_dev, read_docs
+from ..gold import check_dev, read_docs, until_repeated
 from ..inputs import read_inputs
 from ..methods import check_has_rehearsal, path_of
 from ..settings import Settings
@@ -193,8 +193,11 @@ def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
     texts = iter(read(teacher.nlp))
     pool = list(islice(texts, limit or None))
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    examples = corpus(teacher.nlp)
+    if config["training"]["max_epochs"] == -1:  # it may never end
+        examples = until_repeated(examples)
     return {
-        "gold": [eg.reference for eg in corpus(teacher.nlp)],  # what will be trained on
+        "gold": [eg.reference for eg in examples],  # what will be trained on
         "dev": _docs(config, "dev_corpus", teacher),
         "pool": pool,
         "n_texts": len(pool) + sum(1 for _ in texts),

@@ -26,7 +26,7 @@ from ..report.forgetting import (
 from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._code import CODE
-from ._fail import fail_on, require, require_different, require_free
+from ._fail import fail_on, require, require_different, require_free, require_kept
 from ._texts import read_texts, show_progress
 
 
@@ -98,6 +98,11 @@ def evaluate_cli(
     if log is not None:
         require(log, "--log")
     require_different(data=data, html=html, markdown=markdown)
+    require_kept(
+        [html, markdown],
+        pipelines=[before, after],
+        files=[*(pool or []), log, code],
+    )
     for output in (html, markdown):
         if output is not None:
             require_free(output, force)
@@ -161,15 +166,19 @@ def _read_steps(log: Path) -> List[StepT]:
     """New F and retention at each checkpoint, as the logger wrote them."""
     try:
         lines = [json.loads(line) for line in log.read_text("utf8").splitlines()]
-        return [
+        steps = [
             (str(x["step"]), x["scores"]["new_f"], x["scores"]["retention"], x["score"])
             for x in lines
             if {"new_f", "retention"} <= set(x["scores"] or {})
         ]
+        if not steps:
+            raise ValueError("no checkpoint with new_f and retention")
+        return steps
     except (KeyError, TypeError, ValueError) as e:
         raise ValueError(
-            f"{log} is no log of spacy-rehearse.ConsoleLogger.v1, which writes one if "
-            "[training.logger] has an output_file"
+            f"{log} is no log of a training with rehearsal ({e}): "
+            "spacy-rehearse.ConsoleLogger.v1 writes one if [training.logger] has an "
+            "output_file"
         ) from e
 
 

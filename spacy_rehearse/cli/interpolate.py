@@ -1,17 +1,15 @@
 """`python -m spacy rehearse interpolate`."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
-from ..files import write_whole
+from ..files import write_whole, write_whole_folder
 from ..forgetting import compare_pipelines
 from ..gold import read_docs
 from ..interpolate import interpolate
@@ -21,7 +19,7 @@ from ..scorer import harmonic_mean
 from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
-from ._fail import fail_on, require, require_free
+from ._fail import fail_on, require, require_free, require_kept
 from ._texts import read_texts
 
 STEPS = 10  # of a sweep
@@ -102,6 +100,7 @@ def interpolate_cli(
         if html.resolve().is_relative_to(output_dir.resolve()):
             msg.fail(f"{html} is inside {output_dir}: write it elsewhere", exits=1)
         require_free(html, force)
+        require_kept([html], pipelines=[base, student], files=[sweep, *(pool or [])])
     with fail_on(ValueError, OSError):
         if sweep is not None:
             points = _sweep(base, student, component, sweep, pool or [], limit)
@@ -121,7 +120,7 @@ def interpolate_cli(
         between.meta["performance"] = {}
         between.meta.get("spacy_rehearse", {}).pop("scores", None)
         between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
-        _save(between, output_dir)
+        write_whole_folder(output_dir, between.to_disk)
     if as_json:
         return
     if not n_moved:
@@ -138,16 +137,6 @@ def _require_place(output_dir: Path, base: str, student: str, force: bool) -> No
             msg.fail(f"{output_dir} is what was given: save to another place", exits=1)
     if output_dir.exists() and not (output_dir / "meta.json").exists():
         msg.fail(f"{output_dir} holds no pipeline: it is not overwritten", exits=1)
-
-
-def _save(nlp: Language, output_dir: Path) -> None:
-    half = output_dir.with_name(f"{output_dir.name}.half")
-    half.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(half, ignore_errors=True)  # of a run that was stopped
-    nlp.to_disk(half)
-    if output_dir.is_dir():
-        shutil.rmtree(output_dir)
-    half.rename(output_dir)
 
 
 def _sweep(

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from markupsafe import Markup, escape
 from spacy import displacy
 
-from ..forgetting import NOTHING, Changed, Forgetting
+from ..forgetting import FEWEST_TEXTS, NOTHING, Changed, Forgetting
 from ..results import as_markdown
 from ..teacher import Entity
 from .chart import chart
@@ -136,7 +136,7 @@ def label_rows(report: Forgetting) -> List[List[str]]:
         low, high = (100 * value for value in x.interval)
         name = _named(x.label, report) if x.is_new else x.label
         change = f"{100 * x.change:+.1f}"
-        interval = f"{low:+.1f} to {high:+.1f}"
+        interval = f"{low:+.1f} to {high:+.1f}" if x.n_texts >= FEWEST_TEXTS else ""
         rows.append([name, str(x.support), *scores, change, interval])
     return rows
 
@@ -186,7 +186,7 @@ def _changed(changed: Changed, colours: Mapping[str, str]) -> Dict[str, Any]:
     entities = (*changed.before, *changed.after)
     return {
         "n_lost": changed.n_lost,
-        "labels": " ".join(sorted({label for _, _, label in entities})),
+        "labels": sorted({label for _, _, label in entities}),
         "before": _draw(changed.text, changed.before, colours),
         "after": _draw(changed.text, changed.after, colours),
     }
