@@ -31,7 +31,9 @@ def learn_new_units(layer: Model, n_units: int, n_inputs: int) -> None:
 
     spaCy's own (spacy/ml/_precomputable_affine.py) works out the gradients of all, for
     each word that the recogniser steps to. With a copy of the base that was a fifth of
-    the time that an update took.
+    the time that an update took. What it gives is spaCy's, and not quite the gradient
+    of the scores: for a word that a state lacks, where the padding stands in, it reads
+    the batch's last one. The exact one teaches no more (docs/recipe.md).
 
     layer (Model): spaCy's PrecomputableAffine.
     n_units (int): Number of old units, the first ones. They read no new input.
