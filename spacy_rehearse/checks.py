@@ -200,6 +200,21 @@ def check_output(base: str, args: Sequence[str]) -> None:
             )
 
 
+def check_regularizers(nlp: Language, name: str, given: Collection[str]) -> None:
+    """Raise a ValueError if the rehearsal component has lost its regularizers.
+
+    nlp (Language): The pipeline.
+    name (str): The component's name.
+    given (Collection[str]): The names of those that it has.
+    """
+    told = nlp.get_pipe_config(name).get("regularizers")
+    if told and not given:
+        raise ValueError(
+            f"component {name!r} has lost its regularizers {list(told)}: what is "
+            "pickled does not hold them. Load the pipeline from its config"
+        )
+
+
 def check_enabled(nlp: Language, component: str) -> None:
     """Raise a ValueError if a pipe that learns is disabled. While spaCy initializes,
     all that are sourced are, so ask before or after.

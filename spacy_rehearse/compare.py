@@ -191,14 +191,13 @@ def check_inputs(run: Run) -> None:
     run (Run): The run.
     """
     suffixes = ("", ".json", ".cfg", ".training", ".memory.jsonl")
-    replaced = [run.pipeline.with_suffix(x).resolve() for x in suffixes]
+    replaced = {run.pipeline.with_suffix(x).resolve() for x in suffixes}
     for path in run.inputs:
-        for place in replaced:
-            if place in (path.resolve(), *path.resolve().parents):
-                raise ValueError(
-                    f"{path} would be replaced by the run {run.pipeline.name}, which "
-                    "reads it: give another --output, or move it"
-                )
+        if replaced & {path.resolve(), *path.resolve().parents}:
+            raise ValueError(
+                f"{path} would be replaced by the run {run.pipeline.name}, which reads "
+                "it: give another --output, or move it"
+            )
 
 
 def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:

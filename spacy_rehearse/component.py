@@ -26,7 +26,12 @@ from thinc.api import Config, Model, Optimizer
 from wasabi import Printer
 
 from .averaging import longer_averages, start_averages
-from .checks import check_enabled, check_not_grown, check_output
+from .checks import (
+    check_enabled,
+    check_not_grown,
+    check_output,
+    check_regularizers,
+)
 from .column import DEFAULT_COLUMN
 from .discriminative import Discriminative
 from .evaluate import LabelScore, evaluate_student
@@ -223,7 +228,7 @@ class Rehearsal(Pipe):
         RAISES (ValueError): If anything would spoil the training.
         """
         self.nlp = nlp or self.nlp
-        self._check_regularizers()
+        check_regularizers(self.nlp, self.name, self.regularizers)
         check_output(teacher, sys.argv)
         kept = f". What is done is kept in {cache}" if cache else ""
         tell(f"Labelling gold and pool with the teacher: it takes a while, once{kept}")
@@ -249,15 +254,6 @@ class Rehearsal(Pipe):
         self._head = Head(self.nlp, self.session)
         for line in self.session.summary:
             tell(line)
-
-    def _check_regularizers(self) -> None:
-        """Raise a ValueError if they were lost."""
-        told = self.nlp.get_pipe_config(self.name).get("regularizers")
-        if told and not self.regularizers:
-            raise ValueError(
-                f"component {self.name!r} has lost its regularizers {list(told)}: what "
-                "is pickled does not hold them. Load the pipeline from its config"
-            )
 
     def settings(self, **given: Any) -> Settings:
         """Put all settings together.

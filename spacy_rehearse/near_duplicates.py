@@ -4,7 +4,8 @@ import re
 import unicodedata
 from bisect import insort
 from collections import defaultdict
-from typing import Dict, Iterator, List, Set, Tuple
+from functools import lru_cache
+from typing import Dict, Iterator, List, Pattern, Set, Tuple
 
 SHINGLE = 3  # words: Broder (1997) compares documents by such runs of words
 OVERLAP = 0.5  # share of the shorter text's shingles: one word in ten edited is a copy
@@ -13,13 +14,6 @@ FEWEST = 4  # of them: six words in a row. "But you don't have" stands in many t
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 )
-# Vowel signs, of Hindi or Arabic say, and other marks: no letters to Python's \w.
-MARKS = "".join(
-    char
-    for char in map(chr, range(0x300, 0x10000))
-    if unicodedata.category(char).startswith("M")
-)
-WORD = re.compile(rf"[{UNSPACED}]|(?:[^\W{UNSPACED}][{MARKS}]*)+")
 
 
 class NearDuplicateIndex:
@@ -80,12 +74,22 @@ def _enough(n: int, other: int) -> float:
     return max(FEWEST, OVERLAP * min(n, other))
 
 
+@lru_cache(maxsize=None)
+def _word() -> Pattern[str]:
+    """RETURNS (Pattern): A word. Vowel signs, of Hindi or Arabic say, and other marks
+    are in it, which are no letters to Python's \\w.
+    """
+    every = map(chr, range(0x300, 0x10000))
+    marks = "".join(x for x in every if unicodedata.category(x).startswith("M"))
+    return re.compile(rf"[{UNSPACED}]|(?:[^\W{UNSPACED}][{marks}]*)+")
+
+
 def normalise(text: str) -> List[str]:
     """RETURNS (List[str]): The text's words: lower case, digits as 0, or the whole
     text where it has no words. In scripts without spaces, each character is one.
     """
     text = unicodedata.normalize("NFC", text)
-    words = WORD.findall(re.sub(r"\d", "0", text.lower()))
+    words = _word().findall(re.sub(r"\d", "0", text.lower()))
     return words or [text]
 
 

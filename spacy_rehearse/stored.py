@@ -16,8 +16,8 @@ BEGIN, INSIDE = 3, 1  # of an entity, in spaCy's ENT_IOB
 def read_texts(data: bytes) -> Iterator[Tuple[str, Tuple[Entity, ...], int]]:
     """Read texts and entities.
 
-    DocBin.get_docs makes a lexeme of each word first, with all that spaCy knows of it.
-    That takes four times as long or more, and is thrown away.
+    DocBin.get_docs makes a lexeme of each word first, with all that spaCy knows of it:
+    most of the time that it takes, and thrown away.
 
     data (bytes): A DocBin with ENT_IOB and ENT_TYPE.
     YIELDS (Tuple[str, Tuple[Entity, ...], int]): A text, its entities, by

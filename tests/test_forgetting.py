@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.forgetting import (
+    Changed,
     as_examples,
     bootstrap,
     compare_pipelines,
@@ -438,6 +440,14 @@ def test_report_is_one_well_formed_page(report, steps):
     assert ("<polyline" in page) == bool(steps)
     assert page.count("<article") == 6
     assert 'lang="en"' in page and "<caption>" in page and 'scope="col"' in page
+
+
+def test_report_filters_texts_by_whole_labels(report):
+    seen = Changed("A text", [(0, 1, "LAW FIRM")], [(2, 6, "LAW")], 1)
+    page = as_html(report._replace(changed=[seen]), about=ABOUT, show_texts=True)
+    (told,) = re.findall(r'data-labels="([^"]*)"', page)
+    assert json.loads(unescape(told)) == ["LAW", "LAW FIRM"]
+    assert '<option value="LAW FIRM">' in page
 
 
 def test_report_holds_no_text_unless_asked(report):

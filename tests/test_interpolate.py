@@ -170,7 +170,16 @@ def test_interpolate_overwrites_nothing_but_old_output(pair, tmp_path):
         done = CliRunner().invoke(app, [*args, "--alpha", "0.5", "--force"])
         assert done.exit_code == 1, output
     assert (tmp_path / "notes" / "notes.txt").exists()
-    assert not list(tmp_path.glob("*.half"))
+    sweep = tmp_path / "dev.spacy"
+    sweep.write_bytes(b"gold")
+    args = ["rehearse", "interpolate", *given, str(tmp_path / "new"), "--force"]
+    for html in (sweep, tmp_path / "1" / "meta.json"):
+        before = html.read_bytes()
+        done = CliRunner().invoke(app, [*args, "-s", str(sweep), "--html", str(html)])
+        assert done.exit_code == 1 and "what is read" in " ".join(done.output.split())
+        assert html.read_bytes() == before
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"0", "1", "notes", "file", "dev.spacy"}
 
 
 @pytest.mark.slow

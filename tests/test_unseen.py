@@ -42,12 +42,8 @@ def flat_base(tmp_path_factory):
     return train_base(config, tmp_path_factory.mktemp("flat") / "base")
 
 
-@pytest.mark.parametrize("which", ["base", "flat_base"])
 @pytest.mark.parametrize("column", [COPY, None], ids=["copy", "all weights"])
-def test_unseen_actions_are_not_found_by_what_is_saved(
-    corpus, tmp_path, column, which, request
-):
-    base = request.getfixturevalue(which)
+def test_unseen_actions_are_not_found_by_what_is_saved(base, corpus, tmp_path, column):
     nlp, examples = initialized(base, corpus, column=column)
     optimizer = Adam(0.01, use_averages=True)
     train(nlp, examples, 2, optimizer)

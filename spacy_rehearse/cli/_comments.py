@@ -39,8 +39,8 @@ COMMENTS = {
         "{recipe.MADE_UP_ALONE} if most names occur once in the gold (not for terms "
         "in lower case), or else 0. In new weights, beside silver, where experts find "
         "most of the gold held out from them, {recipe.MADE_UP}, and {recipe.SWAPPED} "
-        "of the rest stand in each other's place; in a copy of the original, fewer than {recipe.FEW_NAMES} names "
-        "do, and none is made up.",
+        "of the rest stand in each other's place; in a copy of the original, fewer "
+        "than {recipe.FEW_NAMES} names do, and none is made up.",
     ],
     "[components.rehearsal.regularizers.l2sp]": [
         "Pulls the weights a little back to the original's at each update.",

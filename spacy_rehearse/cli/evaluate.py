@@ -97,12 +97,9 @@ def evaluate_cli(
         require(path, name)
     if log is not None:
         require(log, "--log")
-    require_different(data=data, html=html, markdown=markdown)
-    require_kept(
-        [html, markdown],
-        pipelines=[before, after],
-        files=[*(pool or []), log, code],
-    )
+    require_different(html=html, markdown=markdown)
+    read = [data, *(pool or []), log, code]
+    require_kept([html, markdown], pipelines=[before, after], files=read)
     for output in (html, markdown):
         if output is not None:
             require_free(output, force)
