@@ -25,7 +25,7 @@ MOST_COLUMN = {"width": 1000, "depth": 16, "hidden": 1000}
 LEAST = {"lean": 0}  # of the others, 1
 NUMBERS = {"lean": (int, float)}  # the others are whole
 FITS = ", or null for what fits the gold"
-MAY_BE_NULL = {"lean": FITS, "width": FITS, "hidden": FITS}
+MAY_BE_NULL = {"lean": FITS, "width": FITS, "depth": FITS, "hidden": FITS}
 MOST_MARGIN = 10.0
 MOST_MISALIGNED = 0.05  # share of the teacher's entities
 

@@ -35,7 +35,7 @@ from .parameters import old_part
 DEFAULT_COLUMN = {
     "copy": None,
     "width": None,
-    "depth": 2,
+    "depth": None,
     "hidden": None,
     "step_back": None,
 }

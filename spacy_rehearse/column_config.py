@@ -7,7 +7,6 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 # it follows from ORTH, so that each word of a batch is embedded once. NORM does not: a
 # token may have one of its own.
 ROWS = {"LOWER": 5000, "PREFIX": 500, "SUFFIX": 2500, "SHAPE": 1000}
-WINDOW = 2  # words to each side that a layer sees: two layers see as far as four of 1
 PIECES, PIECES_OF_WORDS = 2, 3
 ENCODER = "spacy.MaxoutWindowEncoder.v2"
 # Names of layers in the config of a column's token vectors.
@@ -30,15 +29,23 @@ def grown_config(
     RETURNS (Dict[str, Any]): The new block.
     """
     grown: Dict[str, Any] = copy.deepcopy(dict(config))
-    encode = _encoder(width, WINDOW, PIECES, depth)
+    window = _window(depth)
+    encode = _encoder(width, window, PIECES, depth)
     new = _layers("chain.v1", mix=_mix(width, PIECES), encode=encode)
     # What is read goes on beside what is made of it.
-    column = _side_by_side(WINDOW * depth, same=SAME, new=new)
+    column = _side_by_side(window * depth, same=SAME, new=new)
     base, words = _with_embeddings(grown["tok2vec"]), _embedded_words(width)
     inputs = _layers("concatenate.v1", **{BASE: base, WORDS: words})
     grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: column})
     grown["hidden_width"] += hidden
     return grown
+
+
+def _window(depth: int) -> int:
+    """RETURNS (int): Words to each side that a layer sees. Two that see two words see
+    as far as four of spaCy's, which see one.
+    """
+    return 3 if depth == 1 else 2
 
 
 def copied_config(config: ConfigT, tok2vec: ConfigT) -> Dict[str, Any]:

@@ -215,12 +215,11 @@ class Rehearsal(Pipe):
             for as much as fits the gold. None for no expert.
         column (Optional[Dict[str, Any]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`, and
-            `hidden` units, `width` and `hidden` None for as many as fit the gold, or a
-            `copy` of the base's, `copy` None for one where gold is small and neither
-            of these is given; the base's own weights are frozen. With `step_back`, the
-            old labels read them, too, to learn to make room; None to do so where they
-            often hide new ones, or one is corrected. None to let all weights learn,
-            held by distillation.
+            `hidden` units, or a `copy` of the base's; None for what fits the gold, and
+            for no copy if `width` or `hidden` is given. The base's own weights are
+            frozen. With `step_back`, the old labels read them, too, to learn to make
+            room; None to do so where they often hide new ones, or one is corrected.
+            None to let all weights learn, held by distillation.
         memory (Optional[Dict[str, Any]]): What people annotated in earlier rounds is
             replayed from `path`, and this round's gold is merged with it into
             `save_to`: as many texts as `capacity`, chosen by `policy`, e.g.

@@ -18,6 +18,7 @@ from .recipe import (
     MARGIN_ALONE,
     MOSTLY_NEW,
     NARROW,
+    SHALLOW,
     WIDE,
     must_step_back,
     shares_renamed,
@@ -124,9 +125,11 @@ def fit_column(
     either = {"copy": copy, "step_back": step_back}
     if copy:
         return either
-    wide = renamer is not None and not is_scarce(inputs, experts)
-    fits = {**(WIDE if wide else NARROW), **either}
+    size = WIDE if renamer else NARROW
+    if is_scarce(inputs, experts):
+        size = SHALLOW
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
+    fits = {**size, **either}
     return {key: fits[key] if x is None else x for key, x in settings.items()}
 
 

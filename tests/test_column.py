@@ -288,6 +288,16 @@ ENCODE.update(window_size=1, maxout_pieces=3)
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}
 
 
+@pytest.mark.parametrize("depth, words", [(1, 3), (2, 4), (3, 6)])
+def test_column_sees_enough_words_to_each_side(depth, words):
+    grown = grown_config(
+        {"tok2vec": CNN, "hidden_width": 9}, width=8, depth=depth, hidden=4
+    )
+    column = grown["tok2vec"]["*"]["column"]
+    encode = column["layer"]["*"]["new"]["*"]["encode"]
+    assert encode["window_size"] * encode["depth"] == words == column["pad"]
+
+
 def test_column_config_is_a_copy():
     config = {"tok2vec": CNN, "hidden_width": 9}
     before = copy.deepcopy(config)

@@ -11,7 +11,14 @@ from spacy.vectors import Vectors
 
 from spacy_rehearse import fitting, recipe
 from spacy_rehearse.column import DEFAULT_COLUMN
-from spacy_rehearse.recipe import MADE_UP, NARROW, SWAPPED, WIDE, shares_renamed
+from spacy_rehearse.recipe import (
+    MADE_UP,
+    NARROW,
+    SHALLOW,
+    SWAPPED,
+    WIDE,
+    shares_renamed,
+)
 from spacy_rehearse.renaming import Renamer, labels_of_names, share_of_new_names
 
 from .test_component import initialized
@@ -228,7 +235,7 @@ def prepared(base, corpus, rename, column=COLUMN, names=(), others=(), ratio=1.0
 
 @pytest.mark.parametrize(
     "few, rename, size",
-    [(0, 1.0, WIDE), (0, 0.0, NARROW), (500, 1.0, NARROW)],
+    [(0, 1.0, WIDE), (0, 0.0, NARROW), (500, 1.0, SHALLOW)],
     ids=["names made up", "names learnt by heart", "scarce gold"],
 )
 def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
@@ -238,7 +245,7 @@ def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
     monkeypatch.setattr(recipe, "COPIED_GOLD", 0)
     nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
-    assert told == {**size, "copy": False, "depth": 2, "step_back": False}
+    assert told == {**size, "copy": False, "step_back": False}
     assert nlp.get_pipe_config("ner")["model"]["hidden_width"] == 32 + size["hidden"]
 
 

@@ -86,7 +86,9 @@ COMMENTS = {
         "weights, which learns more; false: never, "
         "which is faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
         "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
-        "where names are made up and gold is enough. step_back = null: old labels "
+        "where names are made up and gold is enough. depth = null: "
+        "{recipe.NARROW[depth]}, or {recipe.SHALLOW[depth]} where gold is scarce. "
+        "step_back = null: old labels "
         'make room where they often hide new ones ("Party" in "the Party"), or where '
         "one is corrected, and can change a little; false: never.",
     ],
