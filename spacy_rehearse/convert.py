@@ -242,8 +242,13 @@ def _make_doc(
     labels: Optional[Sequence[str]],
 ) -> Tuple[Doc, List[str]]:
     """Make a doc, with its problems. `marked` gets all labels of the record."""
+    text = record["text"]
+    if len(text) > nlp.max_length:
+        raise ValueError(
+            f"{where}: the text has {len(text):,} characters, and spaCy reads "
+            f"{nlp.max_length:,} at most: cut it into several"
+        )
     try:
-        text = record["text"]
         spans = sorted({_read_span(span, text) for span in record["spans"]})
     except (KeyError, TypeError, ValueError) as e:
         why = f"{e} is missing" if isinstance(e, KeyError) else e
@@ -253,7 +258,7 @@ def _make_doc(
         ) from e
     marked.update(label for _, _, label in spans)
     spans = [span for span in spans if labels is None or span[2] in labels]
-    doc = nlp.make_doc(record["text"])
+    doc = nlp.make_doc(text)
     placed: List[Span] = []
     unclear: List[Span] = []
     problems: List[str] = []

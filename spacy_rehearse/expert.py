@@ -218,7 +218,8 @@ def _learn(
     upstream = upstream_of(nlp, pipes[-1])
     learning = [*upstream, pipes[-1]]
     others = [name for name in nlp.pipe_names if name not in learning]
-    annotating = [name for name in pipes if name not in learning]
+    # They may listen to what learns.
+    annotating = [] if {*pipes} <= {*learning} else pipes[:-1]
     gradients_only: Any = False
     with only_listener(nlp, upstream, pipes[-1]):
         for docs in batches:

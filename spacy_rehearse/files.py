@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Callable
+from uuid import uuid4
 
 
 def can_be_written(path: Path) -> bool:
@@ -28,7 +29,8 @@ def write_whole(path: Path, data: bytes) -> None:
     path = path.resolve()  # behind a link, the file is what others read
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Containers that share a folder may share process numbers, too.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file_:

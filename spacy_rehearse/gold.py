@@ -79,7 +79,7 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
 
 
 def corpus_path(config: Mapping[str, Any], name: str) -> Optional[Path]:
-    """Find the file of a corpus that spaCy's own reader reads.
+    """Find the file of a corpus, whatever reads it.
 
     config (Mapping[str, Any]): A config, interpolated.
     name (str): train_corpus or dev_corpus.
@@ -87,6 +87,14 @@ def corpus_path(config: Mapping[str, Any], name: str) -> Optional[Path]:
     """
     path = _block(config, name).get("path")
     return Path(path) if path else None
+
+
+def spacy_file_of(config: Mapping[str, Any], name: str) -> Optional[Path]:
+    """RETURNS (Optional[Path]): The file or folder of a corpus. None if it has none, or
+    another reader than spaCy's: nobody knows what that makes of it.
+    """
+    is_spacys = _block(config, name).get("@readers") == CORPUS
+    return corpus_path(config, name) if is_spacys else None
 
 
 def _block(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -102,9 +110,8 @@ def check_dev_exists(config: Mapping[str, Any]) -> None:
 
     config (Mapping[str, Any]): The config, interpolated.
     """
-    path = corpus_path(config, "dev_corpus")
-    is_file = _block(config, "dev_corpus").get("@readers") == CORPUS  # and no pattern
-    if path and is_file and not path.exists():
+    path = spacy_file_of(config, "dev_corpus")
+    if path and not path.exists():
         raise ValueError(
             f"the dev set {str(path)!r} does not exist: set --paths.dev, or the path "
             f"of [{config['training']['dev_corpus']}]"
@@ -117,30 +124,30 @@ def warn_of_dev(config: Mapping[str, Any], labels: Iterable[str]) -> None:
     config (Mapping[str, Any]): The config, interpolated.
     labels (Iterable[str]): The labels that are to be learnt.
     """
-    path = corpus_path(config, "dev_corpus")
-    if path is None or _block(config, "dev_corpus").get("@readers") != CORPUS:
-        return  # nobody knows what another reader makes of it
+    path = spacy_file_of(config, "dev_corpus")
+    if path is None:
+        return
     marked = Counter(ent.label_ for doc in read_docs(path, Vocab()) for ent in doc.ents)
-    if problem := _why_dev_fails(path, marked, labels):
+    if problem := _why_dev_fails(str(path), marked, labels):
         warnings.warn(problem, stacklevel=2)
 
 
-def check_dev(path: Path, marked: Counter, labels: Iterable[str]) -> None:
+def check_dev(where: str, marked: Counter, labels: Iterable[str]) -> None:
     """Raise a ValueError if no checkpoint could be chosen by a dev set.
 
-    path (Path): Where it is.
+    where (str): Where it is.
     marked (Counter): Its number of entities by label.
     labels (Iterable[str]): The labels that are to be learnt.
     """
-    if problem := _why_dev_fails(path, marked, labels):
+    if problem := _why_dev_fails(where, marked, labels):
         raise ValueError(problem)
 
 
-def _why_dev_fails(path: Path, marked: Counter, labels: Iterable[str]) -> str:
+def _why_dev_fails(where: str, marked: Counter, labels: Iterable[str]) -> str:
     if any(marked[label] for label in labels):
         return ""
     return (
-        f"{path} marks none of the labels of the gold ({', '.join(labels)}), "
+        f"{where} marks none of the labels of the gold ({', '.join(labels)}), "
         f"{'only ' + ', '.join(marked) if marked else 'and no other'}: no checkpoint "
         "could be chosen by it"
     )

@@ -79,7 +79,7 @@ def make_config(
     marked = recipe.measure_gold(docs).labels
     new = resolve_labels(labels, marked, recogniser.labels)
     dev_docs = read_docs(dev, Vocab())
-    check_dev(dev, recipe.measure_gold(dev_docs).labels, new)
+    check_dev(str(dev), recipe.measure_gold(dev_docs).labels, new)
     keep = share_to_keep(docs, dev_docs, new)
     docs = thin(docs, keep)
     gold = recipe.measure_gold(docs).only(new)

@@ -15,6 +15,7 @@ from .distillation import action_names
 from .layers import output_layer
 from .listeners import listener_paths, upstream_of
 from .parameters import Parameter, old_part, parameters
+from .teacher import check_recogniser
 
 NEVER = -1e6  # a score that never wins
 
@@ -61,11 +62,7 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
 
 def _check_component(base: Language, student: Language, component: str) -> None:
     for pipeline, what in ((base, "base"), (student, "student")):
-        if component not in pipeline.component_names:
-            raise ValueError(
-                f"the {what} has no component {component!r}, only "
-                f"{pipeline.component_names}"
-            )
+        check_recogniser(pipeline, component, f"the {what}")
     before, after = (
         pipeline.get_pipe_config(component).get("model", {})
         for pipeline in (base, student)

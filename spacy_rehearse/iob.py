@@ -105,7 +105,8 @@ def _with_spacys_tags(line: str, whole: bool) -> str:
     """RETURNS (str): A line whose tags have the letters of BILUO."""
     for tag in _tags_of(line, whole):
         if tag[:2] in BILUO:
-            ours = BILUO[tag[:2]] + tag[2:]
+            ours = (BILUO[tag[:2]] + tag[2:]).replace("\\", r"\\")
             end = r"(?=\s|$)" if whole else r"\s*$"
-            line = re.sub(rf"(?<=[|\s]){re.escape(tag)}{end}", ours, line)
+            pattern = rf"(?<=[|\s]){re.escape(tag)}{end}"
+            line = re.sub(pattern, ours, line)
     return line

@@ -4,7 +4,17 @@ import random
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from spacy.language import Language
 
@@ -32,7 +42,7 @@ from .inputs import Inputs, read_inputs
 from .interleave import Interleaver, shuffled_forever
 from .labelling import label_gold, label_pool, made_by
 from .listeners import has_transformer
-from .memory import earlier_than, round_key
+from .memory import earlier_than, round_key, without_attempts
 from .mentions import learn_mentions
 from .overlap import count_overlaps
 from .parity import is_grown, weights_digest
@@ -129,7 +139,7 @@ def prepare(nlp: Language, get_examples: GetExamplesT, how: Settings) -> Session
         renamer=renamer,
         upstream=inputs.upstream,
         frozen=inputs.frozen,
-        annotating=tuple(x for x in needed if x in inputs.annotating),
+        annotating=tuple(x for x in needed[:-1] if x in inputs.annotating),
         starts=starts,
         column=column,
         movable=movable,
@@ -196,7 +206,7 @@ def _label(
     )
     old = set(inputs.teacher.labels) - inputs.corrected
     checks.check_entities([x.entities for x in split.heldout], old)
-    remembered = _remember(inputs)
+    remembered = _remember(inputs, set(gold))
     for known in remembered:  # people's word on this gold is better than the teacher's
         if known.text in gold:
             told = [e for e in known.entities if e[2] not in inputs.labels]
@@ -240,7 +250,8 @@ def _try_out(
     return try_out(experts, [x.text for x in sample], inputs.labels)
 
 
-def _remember(inputs: Inputs) -> List[SilverText]:
-    this = round_key(inputs.teacher.weights, inputs.labels)
-    earlier = earlier_than(inputs.memory, this)
+def _remember(inputs: Inputs, gold: Set[str]) -> List[SilverText]:
+    weights = inputs.teacher.weights
+    this = round_key(weights, inputs.labels)
+    earlier = earlier_than(without_attempts(inputs.memory, weights, gold, this), this)
     return as_silver(earlier, inputs.teacher, inputs.labels)

@@ -5,7 +5,15 @@ from typing import Any, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
 
-from .memory import Memory, as_exemplars, merge, read_memory, round_key, save_memory
+from .memory import (
+    Memory,
+    as_exemplars,
+    merge,
+    read_memory,
+    round_key,
+    save_memory,
+    without_attempts,
+)
 from .teacher import Entity, Teacher
 
 
@@ -50,7 +58,7 @@ def save_round(
     key = round_key(teacher.weights, labels)
     new = as_exemplars(gold, taught, authority=labels, old=teacher.labels, round=key)
     merged = merge(
-        memory,
+        without_attempts(memory, teacher.weights, taught, key),
         new,
         settings["capacity"],
         settings["policy"],

@@ -113,6 +113,11 @@ def load_pipeline(source: str, whose: str, setting: str) -> Language:
             f"installed, or code of your own (--code): {what}. 'transformer' is in "
             "spacy-transformers, 'curated_transformer' in spacy-curated-transformers"
         ) from e
+    except ImportError as e:  # of a tokenizer, say
+        raise ValueError(
+            f"the {whose} {str(source)!r} ({setting}) needs a package that is not "
+            f"installed: {e}"
+        ) from e
     except OSError as e:
         if (best := Path(source) / "model-best").exists():
             raise ValueError(
@@ -206,12 +211,13 @@ def required_pipes(
     component (str): The name of the pipe.
     annotating (Iterable[str]): Further pipes that set annotation it needs.
     RETURNS (List[str]): Their names, in the order of the pipeline, disabled ones
-        included: those that it listens to (a shared tok2vec or transformer), the
-        annotating ones that stand before it, and itself.
+        included: the annotating ones that stand before it, what these and it listen to
+        (a shared tok2vec or transformer), and itself.
     """
     before = nlp.component_names[: nlp.component_names.index(component)]
-    listened = upstream_of(nlp, component)
-    return [n for n in before if n in listened or n in annotating] + [component]
+    running = {component, *annotating} & {component, *before}
+    listened = {x for name in running for x in upstream_of(nlp, name)}
+    return [n for n in before if n in listened or n in running] + [component]
 
 
 def annotators_of(nlp: Language, component: str) -> List[str]:
@@ -220,15 +226,18 @@ def annotators_of(nlp: Language, component: str) -> List[str]:
     nlp (Language): The pipeline.
     component (str): The name of the recogniser.
     RETURNS (List[str]): The annotating components of its own config that stand before
-        it, but for those that it listens to, and that set entities themselves.
+        it, and what they listen to, but for those that it alone listens to, and that
+        set entities themselves.
     """
     told = nlp.config.get("training", {}).get("annotating_components", [])
     listened = upstream_of(nlp, component)
-    return [
+    annotators = [
         name
         for name in required_pipes(nlp, component, told)[:-1]
-        if name not in listened and not sets_entities(nlp, name)
+        if name in told and name not in listened and not sets_entities(nlp, name)
     ]
+    needed = {*annotators, *(x for name in annotators for x in upstream_of(nlp, name))}
+    return [name for name in nlp.component_names if name in needed]
 
 
 def run_pipes(

@@ -234,6 +234,16 @@ def test_cache_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
 
 
+def test_cache_file_may_be_written_by_others_meanwhile(tmp_path, monkeypatch):
+    def sync(number):  # another container's process may have the same number
+        monkeypatch.undo()
+        write_whole(tmp_path / "a", b"theirs")
+
+    monkeypatch.setattr("os.fsync", sync)
+    write_whole(tmp_path / "a", b"ours")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"ours")]
+
+
 def test_cache_never_puts_a_file_in_the_place_of_something_else(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):

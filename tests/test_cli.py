@@ -300,6 +300,23 @@ def test_cli_init_config_does_not_name_the_folder_that_the_base_is_in(
     assert "--output training-2" in (workdir / "c.cfg").read_text()
 
 
+def test_cli_init_config_keeps_the_config_of_the_base(spacy_cli, base, corpus, workdir):
+    shutil.copytree(base, "base")
+    before = Path("base/config.cfg").read_bytes()
+    args = ["--base", "base", "--pool", corpus / "pool.jsonl", "--force"]
+    args += ["--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy"]
+    done = spacy_cli("init-config", "base/config.cfg", *args)
+    assert done.exit_code == 1 and "what is read" in " ".join(done.stdout.split())
+    assert Path("base/config.cfg").read_bytes() == before
+
+
+def test_cli_takes_a_comma_at_the_end_of_a_list(spacy_cli, base, corpus, workdir):
+    args = ["--base", base, "--pool", corpus / "pool.jsonl", "--labels", "GADGET,"]
+    args += ["--train", corpus / "train.spacy", "--dev", corpus / "dev.spacy"]
+    assert spacy_cli("init-config", "c.cfg", *args).exit_code == 0
+    assert 'labels = ["GADGET"]' in Path("c.cfg").read_text("utf8")
+
+
 def test_cli_convert_does_not_overwrite_what_it_was_given(spacy_cli, workdir):
     record = {"text": "He took Xanax", "spans": []}
     srsly.write_jsonl("in.jsonl", [record] * 9)
@@ -527,6 +544,19 @@ def test_cli_names_a_pipeline_that_can_not_be_loaded(spacy_cli, base, corpus, wo
             done = spacy_cli(*command)
             told = " ".join((done.stdout + done.stderr).split())
             assert done.exit_code == 1 and all(word in told for word in words), told
+
+
+def test_cli_names_what_a_pipeline_needs_to_be_imported(
+    spacy_cli, base, corpus, workdir, monkeypatch
+):
+    def load(source):
+        raise ImportError("SudachiPy is not there")  # as spaCy's Japanese does
+
+    monkeypatch.setattr("spacy_rehearse.teacher.spacy.load", load)
+    done = spacy_cli("evaluate", base, base, corpus / "dev.spacy")
+    told = " ".join(done.stdout.split())
+    assert done.exit_code == 1
+    assert "a package that is not installed: SudachiPy is not there" in told
 
 
 def test_cli_says_so_where_it_may_not_look(

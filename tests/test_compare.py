@@ -266,6 +266,15 @@ def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):
     assert done.exit_code == 1 and "mine holds other files" in done.output
 
 
+def test_compare_keeps_out_of_a_folder_with_runs_of_something_else(config, workdir):
+    (workdir / "mine" / "runs").mkdir(parents=True)
+    (workdir / "mine" / "runs" / "events.tfevents").touch()
+    (workdir / "mine" / "results.json").write_text("mine")
+    done = CliRunner().invoke(rehearse_cli, ["compare", "config.cfg", "-o", "mine"])
+    assert done.exit_code == 1 and "mine holds other files" in done.output
+    assert (workdir / "mine" / "results.json").read_text() == "mine"
+
+
 def test_compare_needs_no_section_of_system(config, workdir):
     del config["system"]
     config["training"]["seed"] = 0

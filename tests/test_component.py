@@ -506,6 +506,20 @@ def test_component_without_scores_to_distil_learns_hard_silver(
     assert nlp.update(examples[8:16], sgd=False)["rehearsal"] > 0
 
 
+def test_component_does_not_show_the_recogniser_its_own_entities(base, corpus):
+    nlp = spacy.load(base)
+    nlp.config["training"]["annotating_components"] = ["ner"]  # for pipes after it
+    nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    initialize(nlp, base, corpus, examples)
+    session = nlp.get_pipe("rehearsal").session
+    drawn = session.interleaver.draw(500)
+    with zone(nlp):
+        silver = rehearse.silver_examples(nlp, session, drawn)
+        assert sum(len(eg.reference.ents) for eg in silver) > 10
+        assert not any(eg.predicted.ents for eg in silver)
+
+
 def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus):
     nlp = spacy.load(base)
     nlp.add_pipe("sentencizer", first=True, config={"punct_chars": ["Bob", "Acme"]})

@@ -255,6 +255,17 @@ def test_convert_reads_iobes_as_biluo(tmp_path):
         ]  # fmt: skip
 
 
+def test_convert_reads_iobes_labels_as_they_are(tmp_path):
+    (doc,) = written(tmp_path, "x.conll", "New B-a\\1\nYork E-a\\1\nBob S-a").docs
+    assert [ent.label_ for ent in doc.ents] == ["a\\1", "a"]
+
+
+def test_convert_names_a_text_that_is_too_long_for_spacy(tmp_path, monkeypatch):
+    monkeypatch.setattr(NLP, "max_length", 10)
+    with pytest.raises(ValueError, match="line 1: the text has 12 characters, and"):
+        convert(tmp_path, {"text": "Nothing here", "spans": []})
+
+
 @pytest.mark.parametrize("rest", ["-X- -X- O", "-X- O O", "O", ""])
 @pytest.mark.parametrize("blank", ["\n", ""])
 def test_convert_takes_the_start_of_a_document_for_no_text(tmp_path, rest, blank):

@@ -257,6 +257,17 @@ def test_demo_nothing_is_written_when_a_file_cannot_be(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
+def test_demo_replaces_no_other_files_unless_told_to(tmp_path):
+    (tmp_path / "pool.jsonl").write_bytes(b"mine")
+    contents = {"a": b"1", "pool.jsonl": b"2"}
+    with pytest.raises(ValueError, match="pool.jsonl holds something else"):
+        write_files(contents, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["pool.jsonl"]
+    write_files(contents, tmp_path, force=True)
+    write_files(contents, tmp_path)  # they hold the same
+    assert (tmp_path / "pool.jsonl").read_bytes() == b"2"
+
+
 def test_demo_pool_is_raw_text(texts, out_dir):
     lines = list(srsly.read_jsonl(out_dir / "pool.jsonl"))
     assert lines == [{"text": text.text} for text in texts["pool.jsonl"]]

@@ -6,7 +6,7 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin, Span
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 from spacy.util import load_config, registry
 from thinc.api import Config
 from typer.testing import CliRunner
@@ -180,7 +180,7 @@ def test_check_reads_the_config(base, corpus, workdir):
     assert told["new"] == ["GADGET"] and told["pool_texts"] == 150
     assert told["pool_mentions"]["PERSON"] > 20
     assert run().exit_code == 0 and "Zoomer" not in run().output
-    assert "20 of 150 texts looked at (--limit 0" in run("--limit", "20").output
+    assert "20 of 150, drawn at random (--limit 0" in run("--limit", "20").output
     srsly.write_jsonl(
         "pool.jsonl", [{"text": "nothing happens here at all today"}] * 30
     )
@@ -341,6 +341,17 @@ def test_check_knows_that_a_column_is_the_default(base, corpus, workdir):
     assert "hardly rehearsed" not in told[0] and "hardly rehearsed" in told[1]
 
 
+def test_check_knows_where_there_can_be_no_column(shared_base, corpus, workdir):
+    config = load_config(quick_config(shared_base, corpus, "c.cfg"), interpolate=False)
+    config["training"].update(frozen_components=[], annotating_components=[])
+    config["training"]["optimizer"]["learn_rate"] = 0.006
+    config.to_disk("c.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg", "--json"])
+    assert done.exit_code == 0, done.output
+    advice = " ".join(json.loads(done.stdout)["advice"])
+    assert "All weights learn, the old ones, too, at a rate of 0.006" in advice
+
+
 def test_check_tells_that_the_rate_ends_elsewhere():
     def advice(max_steps, learn_rate):
         optimizer = {"learn_rate": learn_rate}
@@ -398,6 +409,37 @@ def test_check_tells_what_chooses_the_checkpoint(
 def endless(path):
     corpus = Corpus(path)
     return lambda nlp: (eg for _ in count() for eg in corpus(nlp))
+
+
+@registry.readers("records_test.v1")
+def records(path):
+    def read(nlp):
+        for record in srsly.read_jsonl(path):
+            doc = nlp.make_doc(record["text"])
+            doc.ents = [doc.char_span(*span) for span in record["spans"]]
+            yield Example(nlp.make_doc(doc.text), doc)
+
+    return read
+
+
+def test_check_reads_gold_by_the_readers_of_the_config(base, corpus, workdir):
+    config = load_config(quick_config(base, corpus, "c.cfg"), interpolate=False)
+    for name, n in (("train", 40), ("dev", 20)):
+        docs = make_docs(spacy.blank("en"), n, ("GADGET",), seed=n)
+        told = [
+            {
+                "text": doc.text,
+                "spans": [(e.start_char, e.end_char, e.label_) for e in doc.ents],
+            }
+            for doc in docs
+        ]
+        srsly.write_jsonl(f"{name}.jsonl", told)
+        reader = {"@readers": "records_test.v1", "path": f"{name}.jsonl"}
+        config["corpora"][name] = reader
+    config.to_disk("c.cfg")
+    done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["gold_texts"] == 40
 
 
 def test_check_reads_a_streamed_corpus_until_it_repeats_itself(base, corpus, workdir):

@@ -12,7 +12,13 @@ from spacy.tokens import Span
 
 from spacy_rehearse import account, prepare
 from spacy_rehearse import findings as module
-from spacy_rehearse.expert import Expert, miss_most, split_folds, train_experts
+from spacy_rehearse.expert import (
+    Expert,
+    _learn,
+    miss_most,
+    split_folds,
+    train_experts,
+)
 from spacy_rehearse.findings import (
     Findings,
     Trial,
@@ -98,6 +104,27 @@ def test_expert_learns_where_an_annotating_pipe_would_cut_an_entity(base, gold):
     experts = train_experts(load, pipes, [long] * 8 + gold[:4], ("GADGET",), **settings)
     assert len(experts) == 2
     assert len(long.ents) == 20 and not long.has_annotation("SENT_START")
+
+
+def test_expert_learns_from_the_annotation_that_it_will_be_shown(
+    shared_base, gold, monkeypatch
+):
+    pipes = ["tok2vec", "tagger", "ner"]
+    seen = []
+
+    def update(self, examples, **kwargs):
+        seen.append([token.tag_ for eg in examples for token in eg.predicted])
+        raise KeyboardInterrupt
+
+    nlp = spacy.load(shared_base)
+    expected = [
+        [token.tag_ for doc in nlp.pipe([x.text for x in gold]) for token in doc]
+    ]
+    assert len({*expected[0]}) > 1
+    monkeypatch.setattr("spacy.language.Language.update", update)
+    with pytest.raises(KeyboardInterrupt):
+        _learn(nlp, pipes, iter([gold]), None)
+    assert seen == expected
 
 
 def test_expert_of_one_text_is_none(base, gold):

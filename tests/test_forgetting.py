@@ -552,6 +552,46 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     assert failed.exit_code == 1 and "no text in empty.txt" in failed.output
 
 
+def test_evaluate_draws_raw_texts_from_all_pools(base, workdir):
+    """What is forgotten must show, whatever comes first."""
+    student = spacy.load(base)
+    student.remove_pipe("ner")
+    student.add_pipe("ner").add_label("GADGET")
+    student.initialize()
+    student.to_disk("student")
+    docs = make_docs(spacy.blank("xx"), 60, ("PERSON", "ORG"), seed=5)
+    silent = [{"text": f"nothing happens here at all, {i} say"} for i in range(60)]
+    srsly.write_jsonl("a.jsonl", silent)
+    srsly.write_jsonl("b.jsonl", [{"text": doc.text} for doc in docs])
+    DocBin(docs=docs[:10]).to_disk("gold.spacy")
+    args = ["evaluate", str(base), "student", "gold.spacy", "--limit", "60"]
+    args += ["--pool", "a.jsonl", "--pool", "b.jsonl", "--labels", "GADGET"]
+    done = CliRunner().invoke(rehearse_cli, [*args, "--fail-under", "retention=0.98"])
+    assert "60 of 120, drawn at random" in done.output
+    assert done.exit_code == 1 and "retention is 0." in done.output
+
+
+def test_evaluate_does_not_leave_out_what_only_the_student_knows(base, workdir):
+    student = spacy.load(base)
+    for label in ("GADGET", "WIDGET"):
+        student.get_pipe("ner").add_label(label)
+    student.to_disk("student")
+    docs = make_docs(spacy.blank("xx"), 10, ("PERSON", "ORG", "GADGET"), seed=5)
+    DocBin(docs=docs).to_disk("gold.spacy")
+    args = ["evaluate", str(base), "student", "gold.spacy", "--labels", "GADGET"]
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert done.exit_code == 1 and "leaves out WIDGET" in " ".join(done.output.split())
+
+
+def test_evaluate_can_skip_what_can_not_be_read(base, workdir):
+    docs = make_docs(spacy.blank("xx"), 10, ("PERSON", "ORG"), seed=5)
+    DocBin(docs=docs).to_disk("gold.spacy")
+    Path("pool.jsonl").write_text('{"text": "Nothing here."}\n{"text"\n')
+    args = ["evaluate", str(base), str(base), "gold.spacy", "--pool", "pool.jsonl"]
+    assert CliRunner().invoke(rehearse_cli, args).exit_code == 1
+    assert CliRunner().invoke(rehearse_cli, [*args, "--skip-invalid"]).exit_code == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"no DocBin", None])
 def test_evaluate_refuses_what_is_no_gold(base, workdir, content):
     if content is None:

@@ -119,6 +119,21 @@ def test_init_config_runs_what_the_recogniser_was_trained_to_read(
         train("config.cfg", "out", overrides={"training.annotating_components": []})
 
 
+def test_init_config_runs_what_annotating_components_listen_to(
+    shared_base, corpus, tmp_path
+):
+    nlp = spacy.load(shared_base)
+    nlp.config["training"]["annotating_components"] = ["tok2vec", "tagger"]
+    nlp.to_disk(tmp_path / "base")
+    for column in (True, False):
+        config = config_for(tmp_path / "base", corpus, column=column)
+        told = config["training"]["annotating_components"]
+        assert told == ["tok2vec", "tagger"]
+    assert config["components"]["ner"]["replace_listeners"] == ["model.tok2vec"]
+    teacher = load_teacher(str(tmp_path / "base"), "ner")
+    assert teacher.pipes == ("tok2vec", "tagger", "ner")
+
+
 def test_init_config_naive_training_has_its_own_embeddings(shared_base, corpus):
     config = config_for(shared_base, corpus, pool=None)
     assert config["components"]["ner"]["replace_listeners"] == ["model.tok2vec"]

@@ -182,6 +182,37 @@ def test_interpolate_overwrites_nothing_but_old_output(pair, tmp_path):
     assert names == {"0", "1", "notes", "file", "dev.spacy"}
 
 
+def test_interpolate_does_not_replace_a_folder_with_more_in_it(pair, tmp_path):
+    package = tmp_path / "package"  # as `spacy package` makes it
+    shutil.copytree(pair[0], package / "en_x")
+    shutil.copy(pair[0] / "meta.json", package)
+    output, other = tmp_path / "output", tmp_path / "other"
+    for path in (output, other):
+        shutil.copytree(pair[1], path)
+    (output / "dev.spacy").touch()
+    (other / "notes.txt").touch()
+    student = str(pair[1])
+    for args, words in [
+        ([package / "en_x", student, package, "-a", "0.5"], "holds what is read"),
+        ([pair[0], student, output, "-s", output / "dev.spacy"], "holds what is read"),
+        ([pair[0], student, other, "-a", "0.5"], "or holds other files"),
+        ([package / "en_x", student, package / "en_x" / "y", "-a", "0.5"], "is inside"),
+    ]:
+        args = ["rehearse", "interpolate", *map(str, args), "--force"]
+        done = CliRunner().invoke(app, args)
+        assert done.exit_code == 1 and words in " ".join(done.output.split())
+    assert (package / "en_x" / "meta.json").exists()
+    assert (output / "dev.spacy").exists() and (other / "notes.txt").exists()
+
+
+def test_interpolate_names_a_component_that_is_no_recogniser(pair):
+    base, student = map(spacy.load, pair)
+    for nlp in (base, student):
+        nlp.add_pipe("sentencizer")
+    with pytest.raises(ValueError, match="'sentencizer' of the base is a"):
+        interpolate(base, student, "sentencizer", 0.5)
+
+
 @pytest.mark.slow
 def test_interpolate_sweep_saves_the_best(pair, corpus, tmp_path):
     docs = make_docs(spacy.blank("xx"), 60, ("PERSON", "ORG", "GADGET"), seed=6)

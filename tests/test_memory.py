@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.cli.train import train
 from spacy.tokens import DocBin, Span
+from spacy.training import Example
 
 from spacy_rehearse import silver
 from spacy_rehearse.memory import (
@@ -22,6 +23,7 @@ from spacy_rehearse.memory import (
     read_memory,
     round_key,
     save_memory,
+    without_attempts,
 )
 from spacy_rehearse.policies import balanced, rare, reservoir
 from spacy_rehearse.replay import as_silver
@@ -30,7 +32,7 @@ from spacy_rehearse.teacher import load_teacher, predict_entities
 
 from .test_component import initialized
 from .test_silver import NLP, TEXT, iob
-from .util import make_docs, quick_config
+from .util import initialize, make_docs, quick_config
 
 POLICIES = {"reservoir": reservoir, "balanced": balanced, "rare": rare}
 
@@ -188,6 +190,45 @@ def test_memory_leaves_what_it_left_open_to_the_teacher(base, corpus, workdir):
     memory = {"path": "memory.jsonl", "save_to": None, "capacity": 9, "policy": rare}
     nlp, _ = initialized(base, corpus, memory=memory, expert=None)
     assert entity in nlp.get_pipe("rehearsal").session.entities_in([text])[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*marks none of the labels")
+def test_memory_of_another_attempt_at_a_round_does_not_count(base, corpus, workdir):
+    memory = {"path": "m.jsonl", "save_to": "m.jsonl", "capacity": 99, "policy": rare}
+
+    def orgs_in_gold(labels, **settings):
+        nlp = spacy.load(base)
+        nlp.add_pipe("rehearsal", first=True)
+        docs = [
+            *make_docs(nlp, 40, ("GADGET",), seed=2),
+            *make_docs(nlp, 2, ("GADGET", "ORG"), seed=3),
+        ]
+        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+        settings.update(labels=labels, expert=None)
+        initialize(nlp, base, corpus, examples, **settings)
+        known = nlp.get_pipe("rehearsal").session.gold_entities
+        return sum(e[2] == "ORG" for entities in known.values() for e in entities)
+
+    expected = orgs_in_gold(["GADGET"])
+    orgs_in_gold(["GADGET", "ORG"], memory=memory)  # and then, ORG was thought over
+    assert orgs_in_gold(["GADGET"], memory=memory) == expected > 5
+    kept = read_memory(workdir / "m.jsonl")
+    assert {x.exact for x in kept.exemplars} == {("GADGET",)}
+    assert {x.round for x in kept.exemplars} == {*kept.rounds}
+
+
+def test_memory_of_other_teachers_and_texts_outlives_another_attempt():
+    key = partial(round_key, "weights")
+    attempt = [exemplar("gold", labels="AB"), exemplar("other", labels="AB")]
+    attempt = [x._replace(round=key("AB")) for x in attempt]
+    own = exemplar("gold", labels="A")._replace(round=key("A"))
+    earlier = exemplar("gold", labels="C")._replace(round=round_key("before", "C"))
+    memory = Memory([*attempt, own, earlier], {key("AB"): "1", key("A"): "2"})
+    assert without_attempts(memory, "weights", {"gold"}, key("A")) == Memory(
+        [attempt[1], own, earlier], memory.rounds
+    )
+    rest = without_attempts(memory, "weights", {"gold", "other"}, key("A"))
+    assert rest == Memory([own, earlier], {key("A"): "2"})
 
 
 def test_memory_names_rounds_by_teacher_and_labels():

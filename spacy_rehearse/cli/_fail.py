@@ -84,9 +84,9 @@ def require_kept(
     pipelines: Iterable[str],
     files: Iterable[Optional[Path]],
 ) -> None:
-    """Fail if an output would replace what the command reads.
+    """Fail if an output would replace what the command reads, or what that is in.
 
-    outputs (Iterable[Optional[Path]]): Files to write.
+    outputs (Iterable[Optional[Path]]): Files or folders to write.
     pipelines (Iterable[str]): Packages, or folders of pipelines.
     files (Iterable[Optional[Path]]): Other files to read.
     """
@@ -94,7 +94,11 @@ def require_kept(
     folders = [Path(pipeline).resolve() for pipeline in pipelines]
     for output in outputs:
         place = output.resolve() if output is not None else None
-        if place and (place in read or not {*folders}.isdisjoint(place.parents)):
+        if place is None:
+            continue
+        if place in (*read, *folders) or not {*folders}.isdisjoint(place.parents):
             msg.fail(
                 f"{output} is, or is inside, what is read: write elsewhere", exits=1
             )
+        if any(place in path.parents for path in (*read, *folders)):
+            msg.fail(f"{output} holds what is read: write elsewhere", exits=1)

@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from inspect import signature
-from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -30,16 +29,16 @@ from ..diagnose import (
     check_pool,
     diagnose,
 )
-from ..gold import check_dev, read_docs, until_repeated
-from ..inputs import read_inputs
-from ..methods import check_has_rehearsal, path_of
+from ..gold import check_dev, read_docs, spacy_file_of, until_repeated
+from ..inputs import Inputs, read_inputs
+from ..methods import check_has_rehearsal
 from ..settings import Settings
 from ..teacher import Teacher
 from . import rehearse_cli
 from ._code import CODE
 from ._config import read_config
 from ._fail import fail_on, require, wrong_settings
-from ._texts import show_progress
+from ._texts import check_limit, draw, share_of, show_progress
 
 MOST_LISTED = 20
 GIVEN = ("get_examples", "nlp")  # by spaCy, not by the config
@@ -58,7 +57,10 @@ def check_cli(
     ctx: typer.Context,
     config_path: Path = Arg(..., help="A config with the rehearsal component"),
     limit: int = Opt(
-        2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
+        2000,
+        "--limit",
+        "-l",
+        help="At most so many texts of the pool, drawn at random, 0 for all",
     ),
     show_texts: bool = Opt(
         False,
@@ -88,9 +90,9 @@ def check_cli(
     require(config_path, "CONFIG_PATH")
     with fail_on(ValueError, OSError):
         config = read_config(config_path, overrides, interpolate=True)
-        if limit < 0:
-            raise ValueError(f"--limit is {limit}: expected 0 (all texts) or more")
-        teacher = check_config(config)
+        check_limit(limit)
+        inputs = check_config(config)
+        teacher = inputs.teacher
         found = diagnose(
             teacher, **_load(config, teacher, limit), progress=show_progress
         )
@@ -98,7 +100,7 @@ def check_cli(
     defaults = Language.get_factory_meta("rehearsal").default_config or {}
     ratio = {**defaults, **config["components"]["rehearsal"]}["ratio"]
     given = config["initialize"]["components"]["rehearsal"]
-    grows = given.get("column", DEFAULT_COLUMN) is not None
+    grows = given.get("column", DEFAULT_COLUMN) is not None and not inputs.no_column
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
     advice += advise_on_weights(config, teacher)
     advice += advise_on_rate(config["training"], column=grows)
@@ -106,7 +108,9 @@ def check_cli(
         told = {**_as_json(found), "advice": advice}
         typer.echo(json.dumps(told, indent=2))
     else:
-        n_out = len(_docs(config, "train_corpus", teacher)) - found.n_gold
+        path = spacy_file_of(config, "train_corpus")
+        n_all = len(read_docs(path, teacher.nlp.vocab)) if path else 0
+        n_out = n_all - found.n_gold
         _show(found, show_texts, n_out)
         for line in advice:
             msg.warn(line)
@@ -116,17 +120,18 @@ def check_cli(
         raise typer.Exit(1)
 
 
-def check_config(config: Config) -> Teacher:
+def check_config(config: Config) -> Inputs:
     """Find out at once what would stop a training.
 
     config (Config): A config, interpolated.
-    RETURNS (Teacher): The teacher.
+    RETURNS (Inputs): What there is to train with.
     RAISES (ValueError): If a setting is wrong, a file can't be read, there is no text
         in the pool, or dev marks none of the new labels.
     """
     nlp, how = _check_settings(config)
-    # It says more than spaCy's own reader does where a file is wrong.
-    _, dev = (read_docs(path_of(config, x), Vocab()) for x in CORPORA)
+    for path in (spacy_file_of(config, corpus) for corpus in CORPORA):
+        if path:  # it says more than spaCy's own reader does where a file is wrong
+            read_docs(path, Vocab())
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
     if vectors := config["initialize"].get("vectors"):
         load_vectors_into_model(nlp, vectors)  # as spaCy does when it initializes
@@ -134,9 +139,11 @@ def check_config(config: Config) -> Teacher:
         warnings.filterwarnings("ignore", ".* marks none of the labels")  # see below
         inputs = read_inputs(nlp, lambda: corpus(nlp), how)
     check_enabled(nlp, how.component)
+    dev = _read_dev(config, inputs.teacher)
     marked = Counter(ent.label_ for doc in dev for ent in doc.ents)
-    check_dev(path_of(config, "dev_corpus"), marked, inputs.labels)
-    return inputs.teacher
+    where = spacy_file_of(config, "dev_corpus") or config["training"]["dev_corpus"]
+    check_dev(str(where), marked, inputs.labels)
+    return inputs
 
 
 def _check_settings(config: Config) -> Tuple[Language, Settings]:
@@ -190,23 +197,25 @@ def _naming(section: str, more: str = "") -> Iterator[None]:
 def _load(config: Config, teacher: Teacher, limit: int) -> Dict[str, Any]:
     given = config["initialize"]["components"]["rehearsal"]
     read = registry.resolve({"pool": given["pool"]})["pool"]
-    texts = iter(read(teacher.nlp))
-    pool = list(islice(texts, limit or None))
+    pool = draw(read(teacher.nlp), limit)
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
     examples = corpus(teacher.nlp)
     if config["training"]["max_epochs"] == -1:  # it may never end
         examples = until_repeated(examples)
     return {
         "gold": [eg.reference for eg in examples],  # what will be trained on
-        "dev": _docs(config, "dev_corpus", teacher),
-        "pool": pool,
-        "n_texts": len(pool) + sum(1 for _ in texts),
+        "dev": _read_dev(config, teacher),
+        "pool": pool.texts,
+        "n_texts": pool.n_all,
         "labels": given.get("labels"),
     }
 
 
-def _docs(config: Config, corpus: str, teacher: Teacher) -> List[Doc]:
-    return read_docs(path_of(config, corpus), teacher.nlp.vocab)
+def _read_dev(config: Config, teacher: Teacher) -> List[Doc]:
+    if path := spacy_file_of(config, "dev_corpus"):
+        return read_docs(path, teacher.nlp.vocab)
+    (corpus,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
+    return [eg.reference for eg in corpus(teacher.nlp)]
 
 
 def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
@@ -233,8 +242,7 @@ def _show(found: Diagnosis, show_texts: bool, n_out: int) -> None:
     if not found.teacher_f:
         msg.text("It marks no label of the teacher: how good that is can't be seen")
     msg.divider("Pool")
-    more = " (--limit 0 for all)" if found.n_pool < found.n_texts else ""
-    msg.text(f"{found.n_pool} of {found.n_texts} texts looked at{more}")
+    msg.text(f"Texts looked at: {share_of(found.n_pool, found.n_texts)}")
     msg.table(found.coverage.most_common(), header=("label", "mentions"), divider=True)
     if found.teacher_f:
         msg.divider("Teacher")

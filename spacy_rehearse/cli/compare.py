@@ -16,7 +16,6 @@ from spacy.cli._util import (
     Opt,
     import_code,
     parse_config_overrides,
-    string_to_list,
 )
 from spacy.vocab import Vocab
 from thinc.api import Config, require_gpu
@@ -47,6 +46,7 @@ from . import rehearse_cli
 from ._code import CODE
 from ._config import read_config
 from ._fail import fail_on, require, require_free
+from ._lists import items_of
 from .check import check_config
 
 DEFAULT = "rehearsal,naive,self-training,textbook"
@@ -102,7 +102,7 @@ def compare_cli(
     if test is not None:
         require(test, "--test")
     require_free(output, True)
-    given = METHODS if methods == "all" else string_to_list(methods)
+    given = METHODS if methods == "all" else items_of(methods)
     names = list(dict.fromkeys(given))
     with fail_on(ValueError, OSError):
         config = read_config(config_path, overrides, interpolate=False)
@@ -116,7 +116,7 @@ def compare_cli(
             read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
-        if output.is_dir() and any(output.iterdir()) and not (output / "runs").is_dir():
+        if not _is_ours(output):
             raise ValueError(f"{output} holds other files: give a folder of its own")
         check_config(config.interpolate())
         runs = plan_runs(config, names, numbers, output / "runs", test, code)
@@ -161,6 +161,15 @@ def compare_cli(
         raise typer.Exit(1)
 
 
+def _is_ours(output: Path) -> bool:
+    """RETURNS (bool): Whether a folder is new, empty, or that of an earlier call."""
+    if not output.is_dir() or not any(output.iterdir()):
+        return True
+    runs = output / "runs"
+    names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
+    return any(name.rpartition("-")[0] in METHODS for name in names)
+
+
 def _other_runs(
     config: Config,
     folder: Path,
@@ -178,7 +187,7 @@ def _other_runs(
 
 
 def _read_seeds(seeds: str) -> List[int]:
-    numbers = string_to_list(seeds)
+    numbers = items_of(seeds)
     if not all(number.isdecimal() for number in numbers):
         raise ValueError(
             f"--seeds is {seeds!r}: expected whole numbers from 0 up, e.g. 0,1,2"

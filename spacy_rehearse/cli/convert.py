@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import spacy
-from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.cli._util import Arg, Opt
 from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
@@ -16,6 +16,7 @@ from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
+from ._lists import items_of
 
 MOST_LISTED = 20
 LONG = 1000  # tokens: longer texts are mostly several in one
@@ -87,7 +88,7 @@ def convert_cli(
         msg.fail(f"--dev-share is {dev_share}: expected above 0 and below 1", exits=1)
     with fail_on(ValueError, OSError, ImportError):
         nlp = load_pipeline(base, "base", "--base") if base else spacy.blank(lang)
-        kept = string_to_list(labels) if labels else None
+        kept = items_of(labels) or None
         converted = convert(input_file, nlp, kept)
         outputs = {output_file: converted.docs}
         if dev_file is not None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import typer
-from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.cli._util import Arg, Opt
 from spacy.language import Language
 from wasabi import msg
 
 from ..about import __version__
 from ..files import write_whole
-from ..forgetting import Forgetting, compare_pipelines, labels_of
+from ..forgetting import Forgetting, compare_pipelines, labels_of, learnt
 from ..gate import FIGURES, Verdict, judge, parse_limits
 from ..gold import read_docs
 from ..report.forgetting import (
@@ -27,7 +27,8 @@ from ..teacher import check_recogniser, load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free, require_kept
-from ._texts import read_texts, show_progress
+from ._lists import items_of
+from ._texts import SKIP_INVALID, Sample, read_texts, show_progress
 
 
 @rehearse_cli.command(
@@ -44,7 +45,10 @@ def evaluate_cli(
         help="Raw text to see on what both agree, best not that of the training, which was learnt. Repeatable",
     ),
     limit: int = Opt(
-        2000, "--limit", "-l", help="At most so many texts of the pool, 0 for all"
+        2000,
+        "--limit",
+        "-l",
+        help="At most so many texts of the pool, drawn at random, 0 for all",
     ),
     labels: Optional[str] = Opt(
         None,
@@ -78,6 +82,7 @@ def evaluate_cli(
         help="Exit with 1 if there are more entities of new labels in 1,000 words of the pool",
     ),
     as_json_: bool = Opt(False, "--json", "-J", help="Print the figures as JSON"),
+    skip_invalid: bool = SKIP_INVALID,
     code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output files"),
 ):
@@ -108,15 +113,15 @@ def evaluate_cli(
     with fail_on(ValueError, OSError):
         least = parse_limits(fail_under or [])
         base, student = _load(before, component), _load(after, component)
-        texts = read_texts(pool or [], limit, base)
-        new = string_to_list(labels) if labels else None
-        check_labels(student, component, new)
+        raw = read_texts(pool or [], limit, base, skip_invalid=skip_invalid)
+        new = items_of(labels) or None
+        check_labels(base, student, component, new)
         report = compare_pipelines(
             base,
             student,
             component,
             gold=read_docs(data, base.vocab),
-            texts=texts,
+            texts=raw.texts,
             new=new,
             progress=show_progress,
         )
@@ -125,7 +130,7 @@ def evaluate_cli(
             "before": f"{_name(base)} ({before})",
             "after": f"{_name(student)} ({after})",
             "annotated texts": str(data),
-            "raw texts": f"{len(texts)} of {', '.join(map(str, pool or []))}",
+            "raw texts": f"{raw} in {', '.join(map(str, pool or []))}",
             **_settings(student),
             "spacy-rehearse": __version__,
         }
@@ -139,7 +144,7 @@ def evaluate_cli(
         told = {**as_json(report), **verdict._asdict()}
         typer.echo(json.dumps(told, indent=2))
     else:
-        _show(report)
+        _show(report, raw)
         for output in (html, markdown):
             if output is not None:
                 msg.good(f"Saved {output}")
@@ -198,7 +203,7 @@ def _settings(student: Language) -> Dict[str, str]:
     }
 
 
-def _show(report: Forgetting) -> None:
+def _show(report: Forgetting, raw: Sample) -> None:
     msg.table(figures(report), header=("figure", "value"), divider=True)
     for table in (label_rows(report), kept_rows(report)):
         if len(table) > 1:
@@ -207,6 +212,8 @@ def _show(report: Forgetting) -> None:
             msg.table(rows, header=titles, divider=True, aligns=aligns)
     both = ", annotated and raw" if report.n_texts else ""
     msg.text(f"{len(report.changed)} of {report.n_compared} texts changed{both}")
+    if report.n_texts:
+        msg.text(f"Raw texts looked at: {raw}")
 
 
 def _warn(base: Language, student: Language, component: str, report: Forgetting):
@@ -221,10 +228,22 @@ def _warn(base: Language, student: Language, component: str, report: Forgetting)
         msg.warn("The annotated texts hold no entity")
 
 
-def check_labels(nlp: Language, component: str, labels: Optional[List[str]]) -> None:
-    """Raise a ValueError if a pipeline lacks a label."""
-    known = labels_of(nlp, component)
-    if unknown := [label for label in labels or [] if label not in known]:
+def check_labels(
+    base: Language, student: Language, component: str, labels: Optional[List[str]]
+) -> None:
+    """Raise a ValueError if the student lacks a label that it is to have learnt, or if
+    one is left out: it would count neither as new nor as old.
+    """
+    if labels is None:
+        return
+    known = labels_of(student, component)
+    if unknown := [label for label in labels if label not in known]:
         raise ValueError(
             f"--labels: the pipeline has no {unknown}, only {sorted(known)}"
+        )
+    only_there = {*learnt(base, student, component)} - labels_of(base, component)
+    if missing := sorted(only_there - {*labels}):
+        raise ValueError(
+            f"--labels leaves out {', '.join(missing)}, which only the second pipeline "
+            "knows: add what is missing, or leave --labels out"
         )

@@ -7,7 +7,7 @@ from subprocess import list2cmdline
 from typing import Any, List, Optional, Sequence
 
 import spacy
-from spacy.cli._util import Arg, Opt, string_to_list
+from spacy.cli._util import Arg, Opt
 from thinc.api import Config
 from wasabi import msg
 
@@ -23,7 +23,9 @@ from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._comments import with_comments
-from ._fail import fail_on, require, require_different, require_free
+from ._fail import fail_on, require, require_different, require_free, require_kept
+from ._lists import items_of
+from ._texts import SKIP_INVALID
 
 
 @rehearse_cli.command("init-config", short_help="Write the config for `spacy train`")
@@ -82,9 +84,7 @@ def init_config_cli(
         help="File that keeps some of the annotated texts for later rounds, where more labels come, and replays those of earlier ones. The first round makes it",
     ),
     gpu: bool = Opt(False, "--gpu", "-G", help="Train on a GPU"),
-    skip_invalid: bool = Opt(
-        False, "--skip-invalid", help="Skip lines of the pool that can't be read"
-    ),
+    skip_invalid: bool = SKIP_INVALID,
     code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):
@@ -127,7 +127,8 @@ def init_config_cli(
     require_different(train=train, dev=dev, output=output_file)
     for path in pool or []:
         require_different(pool=path, train=train, output=output_file)
-    given = string_to_list(labels) if labels else None
+    require_kept([output_file], pipelines=[base], files=[train, dev, *(pool or [])])
+    given = items_of(labels) or None
     texts = (pool or [dev]) if how.rehearses else None  # dev shows what is kept, too
     with fail_on(ValueError, OSError):
         if texts:  # a line that can't be read shows now, not in an hour

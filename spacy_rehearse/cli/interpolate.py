@@ -6,6 +6,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
+from spacy.util import load_config
 from tqdm import tqdm
 from wasabi import msg
 
@@ -20,7 +21,7 @@ from ..teacher import load_pipeline
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_free, require_kept
-from ._texts import read_texts
+from ._texts import SKIP_INVALID, read_texts
 
 STEPS = 10  # of a sweep
 
@@ -61,12 +62,18 @@ def interpolate_cli(
         "-p",
         help="Raw text for the sweep, to see what is kept. Needed unless the annotated texts mark old labels, too. Repeatable",
     ),
-    limit: int = Opt(1000, "--limit", "-l", help="At most so many texts of the pool"),
+    limit: int = Opt(
+        1000,
+        "--limit",
+        "-l",
+        help="At most so many texts of the pool, drawn at random, 0 for all",
+    ),
     html: Optional[Path] = Opt(None, "--html", help="File for a chart of the sweep"),
     component: str = Opt(
         "ner", "--component", "-c", help="Name of the recogniser that learnt"
     ),
     as_json: bool = Opt(False, "--json", "-J", help="Print the sweep as JSON"),
+    skip_invalid: bool = SKIP_INVALID,
     code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output"),
 ):
@@ -88,7 +95,7 @@ def interpolate_cli(
             distilled/model-best training/between --sweep dev.spacy \\
             --pool pool.jsonl --html sweep.html
     """
-    _require_place(output_dir, base, student, force)
+    require_free(output_dir, force)
     if (alpha is None) == (sweep is None):
         msg.fail("Give either --alpha or --sweep", exits=1)
     if sweep is None and (html or pool):
@@ -96,14 +103,22 @@ def interpolate_cli(
     for path, name in [(sweep, "--sweep"), *((x, "--pool") for x in pool or [])]:
         if path is not None:
             require(path, name)
+    read = [sweep, *(pool or []), code]
+    require_kept([output_dir, html], pipelines=[base, student], files=read)
+    if output_dir.exists() and not _is_pipeline(output_dir):
+        msg.fail(
+            f"{output_dir} is no pipeline, or holds other files: it is not overwritten",
+            exits=1,
+        )
     if html is not None:
         if html.resolve().is_relative_to(output_dir.resolve()):
             msg.fail(f"{html} is inside {output_dir}: write it elsewhere", exits=1)
         require_free(html, force)
-        require_kept([html], pipelines=[base, student], files=[sweep, *(pool or [])])
     with fail_on(ValueError, OSError):
         if sweep is not None:
-            points = _sweep(base, student, component, sweep, pool or [], limit)
+            points = _sweep(
+                base, student, component, sweep, pool or [], limit, skip_invalid
+            )
             # Of those that are level, the one that is nearest to the base.
             best = max(points, key=lambda x: harmonic_mean(x.learnt, x.kept))
             alpha = best.alpha
@@ -129,21 +144,27 @@ def interpolate_cli(
     msg.text(str(output_dir))
 
 
-def _require_place(output_dir: Path, base: str, student: str, force: bool) -> None:
-    """Fail if something else than an old output would be overwritten."""
-    require_free(output_dir, force)
-    for given in (base, student):
-        if Path(given).resolve() == output_dir.resolve():
-            msg.fail(f"{output_dir} is what was given: save to another place", exits=1)
-    if output_dir.exists() and not (output_dir / "meta.json").exists():
-        msg.fail(f"{output_dir} holds no pipeline: it is not overwritten", exits=1)
+def _is_pipeline(folder: Path) -> bool:
+    """RETURNS (bool): Whether a folder holds a saved pipeline, and nothing else."""
+    try:
+        config = load_config(folder / "config.cfg")
+    except (OSError, ValueError):
+        return False
+    own = {"config.cfg", "meta.json", "tokenizer", "vocab", *config["components"]}
+    return (folder / "meta.json").exists() and own >= {x.name for x in folder.iterdir()}
 
 
 def _sweep(
-    base: str, student: str, component: str, data: Path, pool: List[Path], limit: int
+    base: str,
+    student: str,
+    component: str,
+    data: Path,
+    pool: List[Path],
+    limit: int,
+    skip_invalid: bool,
 ) -> List[Point]:
     before = load_pipeline(base, "base", "BASE")
-    texts = read_texts(pool, limit, before)
+    texts = read_texts(pool, limit, before, skip_invalid=skip_invalid).texts
     gold = read_docs(data, before.vocab)
     points = []
     for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):

@@ -15,9 +15,12 @@ app = typer.Typer(add_completion=False)
 def demo_cli(
     out_dir: Annotated[
         Path,
-        typer.Argument(help="Folder to write to; files of the same name are replaced"),
+        typer.Argument(help="Folder to write to"),
     ],
     seed: Annotated[int, typer.Option(help="Another seed gives other texts")] = 0,
+    force: Annotated[
+        bool, typer.Option(help="Replace files that hold something else")
+    ] = False,
 ) -> None:
     """Write a small corpus that shows forgetting: news, then gadgets.
 
@@ -28,7 +31,7 @@ def demo_cli(
     """
     try:
         contents, counts = make_files(make_texts(seed))
-        write_files(contents, out_dir)
+        write_files(contents, out_dir, force=force)
     except (ValueError, OSError) as e:
         msg.fail("Could not make the demonstration corpus.", str(e), exits=1)
     columns = ("texts",) + OLD_LABELS + (NEW_LABEL,)

@@ -177,16 +177,26 @@ def make_files(
     return contents, counts
 
 
-def write_files(contents: Dict[str, bytes], out_dir: Union[str, Path]) -> None:
+def write_files(
+    contents: Dict[str, bytes], out_dir: Union[str, Path], *, force: bool = False
+) -> None:
     """Write files whole or not at all: none takes its place before all are written.
 
     contents (Dict[str, bytes]): What to write, by file name.
     out_dir (Union[str, Path]): The folder, which is made where it does not exist.
+    force (bool): Whether files that hold something else may be replaced.
+    RAISES (ValueError): If there are such files, and they may not.
     """
     out_dir = Path(out_dir)
-    for name in contents:
-        if (out_dir / name).is_dir():
-            raise ValueError(f"{out_dir / name} is a folder; move it away first.")
+    for name, content in contents.items():
+        path = out_dir / name
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; move it away first.")
+        if not force and path.exists() and path.read_bytes() != content:
+            raise ValueError(
+                f"{path} holds something else than would be written. Is it yours? Give "
+                "another folder, or --force to replace it"
+            )
     out_dir.mkdir(parents=True, exist_ok=True)
     partial = {name: out_dir / f".{name}.partial" for name in contents}
     try:

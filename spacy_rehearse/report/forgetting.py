@@ -1,11 +1,11 @@
 """The forgetting report: as HTML to look at, as Markdown and JSON to keep."""
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from markupsafe import Markup, escape
 from spacy import displacy
 
-from ..forgetting import FEWEST_TEXTS, NOTHING, Changed, Forgetting
+from ..forgetting import FEWEST_TEXTS, NOTHING, Changed, Forgetting, LabelChange
 from ..results import as_markdown
 from ..teacher import Entity
 from .chart import chart
@@ -94,7 +94,7 @@ def as_json(report: Forgetting) -> Dict[str, Any]:
                 "support": scores.support,
                 "before": scores.before.to_dict(),
                 "after": scores.after.to_dict(),
-                "change_interval_95": list(scores.interval),
+                "change_interval_95": _interval(scores),
             }
             for scores in report.labels
         },
@@ -109,6 +109,11 @@ def as_json(report: Forgetting) -> Dict[str, Any]:
         "raw_texts": report.n_texts,
         "changed_texts": len(report.changed),
     }
+
+
+def _interval(scores: LabelChange) -> Optional[List[float]]:
+    """None where it is of too few texts to mean anything."""
+    return list(scores.interval) if scores.n_texts >= FEWEST_TEXTS else None
 
 
 def figures(report: Forgetting) -> List[Tuple[str, str]]:
