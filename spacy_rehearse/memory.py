@@ -195,22 +195,23 @@ def as_exemplars(
 
 
 def without_attempts(
-    memory: Memory, weights: str, gold: Collection[str], round: str
+    memory: Memory, weights: str, gold: Iterable[str], round: str
 ) -> Memory:
     """Take out what other attempts at a round have left: gold beside the same teacher,
     in the same texts, but for other labels, which does not count any more.
 
     memory (Memory): The memory. It is not changed.
     weights (str): Digest of the teacher's.
-    gold (Collection[str]): The texts of the gold.
+    gold (Iterable[str]): The texts of the gold.
     round (str): The name of the round, which stays.
     RETURNS (Memory): The rest.
     """
+    texts = set(gold)
     kept = [
         x
         for x in memory.exemplars
         if x.round == round
-        or x.text not in gold
+        or x.text not in texts
         or x.round != round_key(weights, x.exact)
     ]
     gone = {x.round for x in memory.exemplars} - {x.round for x in kept}

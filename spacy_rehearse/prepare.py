@@ -4,17 +4,7 @@ import random
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 
@@ -206,7 +196,7 @@ def _label(
     )
     old = set(inputs.teacher.labels) - inputs.corrected
     checks.check_entities([x.entities for x in split.heldout], old)
-    remembered = _remember(inputs, set(gold))
+    remembered = _remember(inputs)
     for known in remembered:  # people's word on this gold is better than the teacher's
         if known.text in gold:
             told = [e for e in known.entities if e[2] not in inputs.labels]
@@ -250,8 +240,8 @@ def _try_out(
     return try_out(experts, [x.text for x in sample], inputs.labels)
 
 
-def _remember(inputs: Inputs, gold: Set[str]) -> List[SilverText]:
-    weights = inputs.teacher.weights
+def _remember(inputs: Inputs) -> List[SilverText]:
+    weights, texts = inputs.teacher.weights, inputs.gold.texts
     this = round_key(weights, inputs.labels)
-    earlier = earlier_than(without_attempts(inputs.memory, weights, gold, this), this)
+    earlier = earlier_than(without_attempts(inputs.memory, weights, texts, this), this)
     return as_silver(earlier, inputs.teacher, inputs.labels)

@@ -64,7 +64,7 @@ LEAD_OF_COPY = 5.0
 # can't learn by heart, as names are made up, and gold is not scarce. Where it is, one
 # layer learns as much as two, and takes less time.
 NARROW = {"width": 32, "depth": 2, "hidden": 16}
-SHALLOW = {"width": 32, "depth": 1, "hidden": 16}
+SHALLOW = {**NARROW, "depth": 1}
 WIDE = {"width": 64, "depth": 2, "hidden": 64}
 
 # Where most names occur once, most are new to the pipeline (renaming.py).

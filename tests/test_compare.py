@@ -16,6 +16,7 @@ from thinc.compat import has_gpu
 from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
+from spacy_rehearse.cli.compare import _is_ours
 from spacy_rehearse.compare import (
     check_inputs,
     do_run,
@@ -273,6 +274,14 @@ def test_compare_keeps_out_of_a_folder_with_runs_of_something_else(config, workd
     done = CliRunner().invoke(rehearse_cli, ["compare", "config.cfg", "-o", "mine"])
     assert done.exit_code == 1 and "mine holds other files" in done.output
     assert (workdir / "mine" / "results.json").read_text() == "mine"
+
+
+def test_compare_goes_on_in_a_folder_without_a_run_yet(tmp_path):
+    assert _is_ours(tmp_path) and _is_ours(tmp_path / "new")
+    (tmp_path / "runs").mkdir()
+    assert _is_ours(tmp_path)
+    (tmp_path / "runs" / "naive-0.log").touch()
+    assert _is_ours(tmp_path)
 
 
 def test_compare_needs_no_section_of_system(config, workdir):

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.forgetting import (
+    FEWEST_TEXTS,
     Changed,
     as_examples,
     bootstrap,
@@ -440,6 +441,15 @@ def test_report_is_one_well_formed_page(report, steps):
     assert ("<polyline" in page) == bool(steps)
     assert page.count("<article") == 6
     assert 'lang="en"' in page and "<caption>" in page and 'scope="col"' in page
+
+
+@pytest.mark.parametrize("n_texts", [FEWEST_TEXTS - 1, FEWEST_TEXTS])
+def test_report_tells_no_interval_of_too_few_texts(report, n_texts):
+    labels = [x._replace(n_texts=n_texts) for x in report.labels]
+    told = as_json(report._replace(labels=labels))["labels"].values()
+    for was, now in zip(labels, told, strict=True):
+        known = list(was.interval) if n_texts == FEWEST_TEXTS else None
+        assert now["change_interval_95"] == known
 
 
 def test_report_filters_texts_by_whole_labels(report):

@@ -22,6 +22,7 @@ from ..teacher import BATCH_SIZE, load_teacher
 from . import rehearse_cli
 from ._code import CODE
 from ._fail import fail_on, require, require_different, require_free
+from ._texts import SKIP_INVALID
 
 
 @rehearse_cli.command(
@@ -59,9 +60,7 @@ def annotate_cli(
     max_length: int = Opt(
         LONGEST_TEXT, "--max-length", help="Cut texts with more characters; 0 for none"
     ),
-    skip_invalid: bool = Opt(
-        False, "--skip-invalid", help="Skip lines of the pool that can't be read"
-    ),
+    skip_invalid: bool = SKIP_INVALID,
     code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
 ):

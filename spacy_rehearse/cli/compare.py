@@ -165,9 +165,10 @@ def _is_ours(output: Path) -> bool:
     """RETURNS (bool): Whether a folder is new, empty, or that of an earlier call."""
     if not output.is_dir() or not any(output.iterdir()):
         return True
-    runs = output / "runs"
-    names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
-    return any(name.rpartition("-")[0] in METHODS for name in names)
+    if not (output / "runs").is_dir():
+        return False
+    names = [path.name for path in (output / "runs").iterdir()]
+    return not names or any(name.rpartition("-")[0] in METHODS for name in names)
 
 
 def _other_runs(
