@@ -1,16 +1,31 @@
+import functools
 import os
 from pathlib import Path
 
+import catalogue
 import numpy
 import pytest
 import spacy
 from hypothesis import settings
+from spacy.lang.xx import MultiLanguage
+from srsly.msgpack import msgpack_decoders, msgpack_encoders
 
 from .util import NER, SHARED, train_base, with_embedding, write_corpus
 
 settings.register_profile("untimed", deadline=None)  # machines are shared
 settings.load_profile("untimed")
 LONGEST = ("test_project.py", "test_real.py", "test_train.py", "test_readme.py")
+
+
+# For each weight that is read, all that is registered and all entry points are gone
+# through, and hundreds of smileys are learnt for each pipeline: a third of the time of
+# all tests.
+for registry in (msgpack_decoders, msgpack_encoders):
+    registry.get_all = functools.cache(registry.get_all)
+catalogue.Registry._get_entry_points = functools.cache(
+    catalogue.Registry._get_entry_points
+)
+MultiLanguage.Defaults.tokenizer_exceptions = {}
 
 
 def pytest_configure(config):

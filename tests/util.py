@@ -160,7 +160,6 @@ def train_base(config, path, *, labels=("PERSON", "ORG"), n_updates=40, **meta):
     nlp = spacy.util.load_model_from_config(
         Config().from_str(config, interpolate=False), auto_fill=True
     )
-    nlp.tokenizer.rules = {}  # hundreds of smileys, read each time it is loaded
     docs = make_docs(nlp, 150, labels, seed=1)
     examples = [Example(nlp.make_doc(doc.text), tag(doc)) for doc in docs]
     optimizer = nlp.initialize(lambda: examples)
