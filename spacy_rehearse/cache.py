@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,9 @@ MARKER = "README.txt"
 IGNORE = "*\n"
 MANIFEST = "manifest.json"
 FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
+SHARD = r"[0-9a-f]{24}-[0-9a-f]{16}\.spacy"
+# What may be in one: also what is left of a file if the process is killed.
+OURS = rf"({SHARD}|{re.escape(MANIFEST)})|\.({SHARD}|{re.escape(MANIFEST)})\..*\.tmp"
 TITLE = "Silver cache of spacy-rehearse"
 README = f"""{TITLE}
 ==============================
@@ -151,18 +153,25 @@ def clear(path: Path) -> int:
             f"{str(path)!r} is not a silver cache (no {MARKER} of one in it): nothing "
             "removed"
         )
-    folders = [x.parent for x in path.glob(f"*/{MANIFEST}")]
-    folders = [x for x in folders if re.fullmatch(FOLDER, x.name)]
-    n_shards = sum(len(list(folder.glob("*.spacy"))) for folder in folders)
-    for folder in folders:
-        shutil.rmtree(folder)
+    files = [
+        file
+        for folder in path.iterdir()
+        if re.fullmatch(FOLDER, folder.name) and folder.is_dir()
+        for file in folder.iterdir()
+        if re.fullmatch(OURS, file.name)
+    ]
+    for file in files:
+        file.unlink()
+    for folder in {file.parent for file in files}:
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()
     (path / MARKER).unlink()
     ignore = path / ".gitignore"
     if ignore.is_file() and ignore.read_bytes() == IGNORE.encode("utf8"):
         ignore.unlink()
     with suppress(OSError):  # something else is in it
         path.rmdir()
-    return n_shards
+    return sum(bool(re.fullmatch(SHARD, file.name)) for file in files)
 
 
 def _file_name(key: str, data: bytes) -> str:

@@ -59,7 +59,7 @@ def completed_by(teacher: Teacher, labels: Iterable[str]) -> str:
 
 def _is_filler(token: Token) -> bool:
     # Upper case: "US" and "May" are stop words, too.
-    return token.is_punct or (token.is_stop and token.is_lower)
+    return token.is_punct or (token.is_stop and token.text == token.lower_)
 
 
 def place_entities(

@@ -19,7 +19,7 @@ from spacy.training import Example
 from . import scorer
 from .forgetting import as_examples
 from .gold import resolve_labels, share_hidden
-from .near_duplicates import NearDuplicateIndex
+from .near_duplicates import NearDuplicateIndex, set_phrases
 from .recipe import (
     COLUMN_LEARN_RATE,
     COPY_LEARN_RATE,
@@ -124,10 +124,10 @@ def diagnose(
     trained = {doc.text for doc in gold}
     said = _predict(teacher, progress([doc.text for doc in gold], "Gold"))
     met = list(_meetings(gold, said))
-    leaks, copies = NearDuplicateIndex(), NearDuplicateIndex()
-    for index, docs in ((leaks, dev), (copies, gold)):
-        for doc in docs:
-            index.add(doc.text)
+    phrases = set_phrases(pool) | set_phrases(trained)
+    leaks, copies = (
+        NearDuplicateIndex((doc.text for doc in docs), phrases) for docs in (dev, gold)
+    )
     taught = dict(zip((doc.text for doc in gold), said, strict=True))
     mentions = (
         e[2] for entities in _predict(teacher, progress(pool, "Pool")) for e in entities

@@ -58,6 +58,11 @@ def write_whole_folder(path: Path, write: Callable[[Path], object]) -> None:
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
         half = Path(temporary) / path.name
         write(half)
-        if path.is_dir():
-            shutil.rmtree(path)
-        half.rename(path)
+        old = half.with_name(f"{path.name}.old")  # goes with the temporary folder
+        try:
+            if path.is_dir():
+                path.rename(old)
+            half.rename(path)
+        finally:
+            if old.exists() and not path.exists():
+                old.rename(path)

@@ -6,7 +6,7 @@ from hashlib import sha256
 from itertools import accumulate
 from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
 
-from .near_duplicates import NearDuplicateIndex
+from .near_duplicates import NearDuplicateIndex, set_phrases
 from .silver import Shard, SilverText
 
 # Retention is then sure to about a point, and quick to measure at each checkpoint.
@@ -56,14 +56,16 @@ def split_silver(
     """
     n_texts = sum(shard.n_texts for shard in shards)
     size = min(MOST_TEXTS, max(1, round(share * n_texts)))
-    gold = _index(gold_texts)
+    gold_texts = list(gold_texts)
     ranked = heapq.nsmallest(size, _ranks(shards, read, seed))
     totals = accumulate(n_words for _, _, n_words in ranked)
     n_fit = max(1, sum(total <= MOST_WORDS for total in totals))
     chosen = {place for _, place, _ in ranked[:n_fit]}
-    held = [(place, item) for place, item in _places(shards, read) if place in chosen]
-    heldout = [item for _, item in held if item.text not in gold]
-    like_heldout = _index(item.text for item in heldout)
+    drawn = [item for place, item in _places(shards, read) if place in chosen]
+    phrases = set_phrases(gold_texts) | set_phrases(item.text for item in drawn)
+    gold = NearDuplicateIndex(gold_texts, phrases)
+    heldout = [item for item in drawn if item.text not in gold]
+    like_heldout = NearDuplicateIndex((item.text for item in heldout), phrases)
     training = []
     for number, shard in enumerate(shards):
         kept = array(
@@ -86,13 +88,6 @@ def split_silver(
             "the gold or of what is held out) are left out. Give it more raw text"
         )
     return split
-
-
-def _index(texts: Iterable[str]) -> NearDuplicateIndex:
-    index = NearDuplicateIndex()
-    for text in texts:
-        index.add(text)
-    return index
 
 
 def _places(shards: Sequence[Shard], read: ReadT):

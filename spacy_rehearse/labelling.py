@@ -19,9 +19,17 @@ def count_texts(texts: Iterable[str]) -> int:
 
     texts (Iterable[str]): The texts.
     RETURNS (int): Their number.
-    RAISES (ValueError): If there is none.
+    RAISES (ValueError): If there is none, or what is read is no text.
     """
-    n_texts = sum(1 for _ in texts)
+    n_texts = 0
+    for text in texts:
+        n_texts += 1
+        if not isinstance(text, str):
+            raise ValueError(
+                "the reader in [initialize.components.rehearsal.pool] gives "
+                f"{type(text).__name__}, not str: spacy-rehearse.RawText.v1 reads the "
+                "text of files, .spacy files among them"
+            )
     if not n_texts:
         raise ValueError(
             "the pool is empty: the reader in [initialize.components.rehearsal.pool] "
@@ -72,7 +80,8 @@ def label_pool(
     teacher (Teacher): The teacher.
     store (SilverCache): Where silver is kept.
     RETURNS (List[Shard]): The shards of the silver.
-    RAISES (ValueError): If the student's tokenizer splits the texts differently.
+    RAISES (ValueError): If the student's tokenizer splits the texts differently, or
+        less texts are read than were counted.
     """
     shards: List[Shard] = []
     n_misaligned = n_entities = 0
@@ -84,6 +93,12 @@ def label_pool(
                 n_entities += shard.labels.total()
                 checks.check_misaligned(n_misaligned, n_entities)
             shards.append(shard)
+    if (n_read := sum(shard.n_texts for shard in shards)) < n_texts:
+        raise ValueError(
+            f"the pool gave {n_texts} texts, and {n_read} when it was read again: the "
+            "reader in [initialize.components.rehearsal.pool] must give the same texts "
+            "each time it is called, and not an iterator that was used up"
+        )
     return shards
 
 

@@ -7,6 +7,7 @@ from spacy.language import Language
 
 from .scorer import agreement, silver_prf
 from .session import Session
+from .silver import SilverText
 from .teacher import (
     Teacher,
     lookups_digest,
@@ -40,7 +41,7 @@ def check_parity(nlp: Language, session: Session) -> None:
     score = silver_prf(ours, theirs, teacher.labels)
     if not score.fp + score.fn:
         return
-    causes = differences(nlp, session)
+    causes = differences(nlp, session) or _stale(teacher, sample)
     if causes or agreement(score) < NOISE:
         raise ValueError(
             "student and teacher disagree before the first update: the student misses "
@@ -48,6 +49,22 @@ def check_parity(nlp: Language, session: Session) -> None:
             f"{len(sample)} held-out texts. "
             + (" ".join(causes) or "No cause found in weights, vocab or tokenizer.")
         )
+
+
+def _stale(teacher: Teacher, sample: Sequence[SilverText]) -> List[str]:
+    """RETURNS (List[str]): What is wrong if the teacher itself says something else now
+    than its silver: no digest sees what a registered function does.
+    """
+    now = predict_entities(teacher.nlp, teacher.pipes, [item.text for item in sample])
+    score = silver_prf(now, [item.entities for item in sample], teacher.labels)
+    if agreement(score) >= NOISE:
+        return []
+    return [
+        "The teacher itself says something else now than what the silver cache holds: "
+        "code that it needs (a tokenizer, an architecture) has changed. Empty the "
+        "cache: python -m spacy rehearse annotate --clear .rehearsal_cache (or where "
+        "it is)."
+    ]
 
 
 def differences(nlp: Language, session: Session) -> List[str]:

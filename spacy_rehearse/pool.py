@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import re
 import zlib
@@ -16,9 +17,13 @@ from spacy.vocab import Vocab
 from .cache import is_cache
 
 PathT = Union[str, Path]
-# What may end a sentence, in scripts with and without spaces between them.
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one alone, UTF-8 can't
-SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？]|\n+")
+# What may end a sentence, in scripts with and without spaces between them. Not from the
+# middle of a run of dots: that would take forever where there are thousands.
+STOPS = ".!?…؟۔।॥։။።"
+SENTENCE_END = re.compile(
+    rf"(?<![{STOPS}])[{STOPS}]+[\"'”’)\]]*\s+|[。！？]|\n+",
+)
 
 
 def read_texts(path: Path, on_invalid: Callable[[str], None]) -> Iterator[str]:
@@ -45,9 +50,12 @@ def find_files(paths: Union[PathT, Iterable[PathT]]) -> List[Path]:
     paths (Union[str, Path, Iterable]): A file, a folder (searched at any depth,
         hidden files and folders and silver caches left out) or a list of these.
     RETURNS (List[Path]): The files: in the order given, folders sorted by name.
-    RAISES (ValueError): If a path does not exist or a folder holds no pool file.
+    RAISES (ValueError): If a path is empty or does not exist, or a folder holds no pool
+        file.
     """
-    paths = [paths] if isinstance(paths, (str, Path)) else paths
+    paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if "" in paths:  # Path("") would be all that is in the working directory
+        raise ValueError("the path of the pool is empty: set --paths.pool, say")
     return [file for path in paths for file in _files_at(Path(path))]
 
 
@@ -56,19 +64,33 @@ def _files_at(path: Path) -> List[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"can't find the pool: {str(path)!r} does not exist")
-    every = sorted(path.rglob("*"))
+    every = sorted(_walk(path))
     # What a silver cache holds was read already.
     caches = {folder for folder in {x.parent for x in every} if is_cache(folder)}
     found = [
         file
         for file in every
-        if file.name.endswith(tuple(READERS)) and file.is_file()
+        if file.name.endswith(tuple(READERS))
         if not any(part.startswith(".") for part in file.relative_to(path).parts)
         if caches.isdisjoint(file.parents)
     ]
     if not found:
         raise ValueError(f"no {', '.join(READERS)} file in pool folder {str(path)!r}")
     return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """YIELDS (Path): The files in a folder, at any depth, also behind links; once where
+    a link leads back.
+    """
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        if (real := os.path.realpath(parent)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (file for x in names if (file := Path(parent, x)).is_file())
 
 
 def cut(text: str, max_length: int) -> Iterator[str]:

@@ -60,7 +60,11 @@ class Teacher(NamedTuple):
 
 
 def load_teacher(
-    source: str, component: str, annotating: Sequence[str] = (), max_length: int = 0
+    source: str,
+    component: str,
+    annotating: Sequence[str] = (),
+    max_length: int = 0,
+    setting: str = "`teacher` in [initialize.components.rehearsal]",
 ) -> Teacher:
     """Load a pipeline as the teacher, with a vocab of its own.
 
@@ -70,11 +74,11 @@ def load_teacher(
         those by which it was trained.
     max_length (int): Characters of the longest text that it must take, where that is
         more than its own nlp.max_length.
+    setting (str): Where it was named.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): If it can't be loaded, lacks the component, or if that is
         not an entity recogniser.
     """
-    setting = "`teacher` in [initialize.components.rehearsal]"
     nlp = load_pipeline(source, "teacher", setting)
     check_recogniser(nlp, component, f"teacher {str(source)!r}")
     nlp.max_length = max(nlp.max_length, max_length)

@@ -71,6 +71,8 @@ def attempt(base, corpus, monkeypatch):
             "'nowhere.jsonl' does not exist",
         ),
         ({"pool": lambda nlp: iter(())}, "the pool is empty"),
+        ({"pool": create_raw_text_v1("")}, "the path of the pool is empty"),
+        ({"pool": lambda nlp: [None]}, "gives NoneType, not str"),
     ],
 )
 def test_bad_settings(attempt, wrong, words):
@@ -277,6 +279,22 @@ def test_bad_teacher_that_finds_nothing(attempt, tmp_path):
     pool.write_text("".join(lines))
     with pytest.raises(ValueError, match="the teacher finds no entity"):
         attempt(pool=create_raw_text_v1(pool), annotates=True)
+
+
+def test_bad_pool_that_is_used_up_when_it_is_read_again(attempt):
+    texts = iter([text for text, _ in make_texts(60, (), seed=9)])
+    with pytest.raises(ValueError, match="gave 60 texts, and 0 when it was read again"):
+        attempt(pool=lambda nlp: texts, annotates=True)
+
+
+def test_bad_cache_of_a_teacher_whose_code_has_changed(base, corpus):
+    nlp = spacy.load(base)
+    nlp.add_pipe("rehearsal", first=True)
+    examples = list(Corpus(corpus / "train.spacy")(nlp))
+    session = initialize(nlp, base, corpus, examples).session
+    session.heldout = [item._replace(entities=()) for item in session.heldout]
+    with pytest.raises(ValueError, match="code that it needs.*has changed.*--clear"):
+        nlp.update(examples[:8], sgd=False)
 
 
 def test_bad_pool_without_what_is_to_be_kept():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spacy_rehearse import silver
 from spacy_rehearse.cache import SilverCache, clear
-from spacy_rehearse.files import write_whole
+from spacy_rehearse.files import write_whole, write_whole_folder
 from spacy_rehearse.labelling import made_by
 from spacy_rehearse.parallel import fill_cache
 from spacy_rehearse.silver import annotate, read_shard
@@ -164,6 +164,19 @@ def test_cache_knows_its_readme_from_another(teacher, tmp_path):
     assert clear(tmp_path) == 5 and mine[1].exists()
 
 
+def test_cache_clear_leaves_no_text_where_a_manifest_is_gone(teacher, tmp_path):
+    run(teacher, tmp_path)
+    (manifest,) = tmp_path.glob("*/manifest.json")
+    shard = next(manifest.parent.glob("*.spacy"))
+    half = manifest.with_name(f".{shard.name}.{'0' * 32}.tmp")  # after a kill -9
+    notes = manifest.with_name("notes.txt")
+    for path in (half, notes):
+        path.touch()
+    manifest.unlink()
+    assert clear(tmp_path) == 5
+    assert [x for x in tmp_path.rglob("*") if x.is_file()] == [notes]
+
+
 def test_cache_file_behind_a_link_is_written_with_its_rights(tmp_path):
     shared = tmp_path / "shared"
     write_whole(shared, b"old")
@@ -232,6 +245,28 @@ def test_cache_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a", b"new and longer")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_cache_folder_stays_if_it_cannot_be_replaced(tmp_path, monkeypatch):
+    def write(text):
+        return lambda path: (path.mkdir(), (path / "text").write_text(text))
+
+    write_whole_folder(tmp_path / "it", write("old"))
+    real = Path.rename
+
+    def interrupted(path, target):
+        if (path / "text").read_text() == "new":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole_folder(tmp_path / "it", write("new"))
+    monkeypatch.undo()
+    assert (tmp_path / "it" / "text").read_text() == "old"
+    write_whole_folder(tmp_path / "it", write("new"))
+    assert (tmp_path / "it" / "text").read_text() == "new"
+    assert [x.name for x in tmp_path.iterdir()] == ["it"]
 
 
 def test_cache_file_may_be_written_by_others_meanwhile(tmp_path, monkeypatch):

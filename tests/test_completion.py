@@ -58,6 +58,13 @@ def test_completion_articles_and_punctuation_of_a_cut_entity_are_outside():
     assert [t.ent_iob_ for t in doc] == ["O", "O", "B", "I", "O", "", "O"]
 
 
+def test_completion_articles_are_outside_in_scripts_without_case_too():
+    doc = Doc(spacy.blank("ar").vocab, words=["هذا", "حزب", "العمل"])
+    doc.set_ents([spacy.tokens.Span(doc, 1, 3, label="GADGET")], default="outside")
+    complete(doc, [entity(doc, 0, 3, "ORG")], NEW)
+    assert [t.ent_iob_ for t in doc] == ["O", "B", "I"]
+
+
 def test_completion_never_fills_in_a_label_that_the_gold_is_authority_for():
     doc = make_doc([(0, 1, "ORG")])
     complete(doc, [entity(doc, 3, 5, "ORG"), entity(doc, 6, 7, "PERSON")], ("ORG",))

@@ -52,11 +52,18 @@ def test_heldout_at_most_a_hundred_thousand_words_but_at_least_a_text():
 def test_heldout_has_no_near_duplicate_in_training():
     copies = [text.replace(" .", " indeed .") for text in TEXTS]
     heldout, training, n_left_out = split(TEXTS + copies, share=0.05)
-    index = NearDuplicateIndex()
-    for text in heldout:
-        index.add(text)
+    index = NearDuplicateIndex(heldout)
     assert training and not [text for text in training if text in index]
     assert n_left_out > 0
+
+
+def test_heldout_a_footer_makes_no_copies():
+    footer = " This mail is for you alone: if it is not, tell us, and then delete it."
+    signed = [text + footer for text in TEXTS]
+    plain, with_footer = split(TEXTS, gold=TEXTS[:3]), split(signed, gold=signed[:3])
+    assert with_footer[2] <= plain[2] + 2
+    some = [text + footer for text in TEXTS[::2]] + TEXTS[1::2]
+    assert split(some, gold=[some[0]])[2] <= plain[2] + 2
 
 
 def test_heldout_gold_texts_are_in_neither_part():

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from spacy_rehearse.near_duplicates import (
     NearDuplicateIndex,
     normalise,
+    set_phrases,
     shingles_of,
 )
 
@@ -12,10 +13,7 @@ TEXT = "The quick brown fox jumps over the lazy dog and then sleeps for 12 hours
 
 
 def index_of(*texts):
-    index = NearDuplicateIndex()
-    for text in texts:
-        index.add(text)
-    return index
+    return NearDuplicateIndex(texts)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +112,26 @@ def test_near_duplicates_set_phrases_are_not_followed_into_each_text():
 def test_near_duplicates_words_keep_their_vowel_signs_and_marks():
     assert normalise("हिन्दी में लिखी किताबें") == ["हिन्दी", "में", "लिखी", "किताबें"]
     assert normalise("Cafe\u0301, ❤\ufe0f") == ["caf\u00e9"]
+
+
+FOOTER = " This mail is for you alone: if it is not, tell us, and then delete it."
+
+
+def different_texts(n):
+    return [" ".join(x * i for x in "abcdefghijkl") for i in range(1, n + 1)]
+
+
+def test_near_duplicates_a_footer_makes_no_copies():
+    ours = [text + FOOTER for text in different_texts(60)]
+    index = NearDuplicateIndex(ours[:30], set_phrases(ours[:30]))
+    assert not [text for text in ours[30:] if text in index]
+    assert all(text.replace("aaa", "zzz") in index for text in ours[:30])
+    assert ours[40] in index_of(*ours[:30])  # which is not told what does not count
+
+
+def test_near_duplicates_what_one_text_says_is_no_set_phrase():
+    texts = different_texts(10)
+    assert not set_phrases(texts * 6 + [texts[0].upper() + "!"] * 6)
+    assert set_phrases([text + FOOTER for text in texts])
+    assert not set_phrases([text + FOOTER for text in texts[:5]])
+    assert not set_phrases(texts * 6 + [text + FOOTER for text in texts[:1]])

@@ -30,6 +30,16 @@ def test_pool_cut_prefers_the_end_of_a_sentence_then_a_space():
     assert list(pool.cut(text, 0)) == [text]
 
 
+@pytest.mark.parametrize("end", ["۔", "؟", "।", "॥", "։", "።", "။", "...", "!?", '."'])
+def test_pool_cut_knows_the_end_of_a_sentence_in_many_scripts(end):
+    assert list(pool.cut(f"a b{end} c d e", 9)) == [f"a b{end}", "c d e"]
+
+
+def test_pool_cut_of_thousands_of_dots_takes_no_time():
+    text = "." * 100_000  # once 5 s
+    assert "".join(pool.cut(text, 2000)) == text
+
+
 def test_pool_clean_counts_what_it_leaves_out():
     counts = Counter()
     texts = pool.clean(
@@ -73,6 +83,17 @@ def test_pool_folder_is_read_in_order_without_hidden_files(tmp_path):
     files = pool.find_files(tmp_path)
     texts = [text.strip() for file in files for text in pool.read_texts(file, fail)]
     assert texts == ["first", "second"]
+
+
+def test_pool_folder_is_followed_behind_links_and_read_once(tmp_path):
+    folder, elsewhere = tmp_path / "pool", tmp_path / "elsewhere"
+    for path in (folder, elsewhere):
+        path.mkdir()
+        (path / "x.txt").touch()
+    (folder / "link").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    found = pool.find_files(folder)
+    assert found == [folder / "link" / "x.txt", folder / "x.txt"]
 
 
 def test_pool_gzip_and_byte_order_mark(tmp_path):

@@ -161,7 +161,7 @@ def annotate_pool(
     RETURNS (Tuple[DocBin, int]): The labelled texts, and how many of them were not in
         the cache.
     """
-    teacher = load_teacher(base, component)
+    teacher = load_teacher(base, component, setting="BASE")
     n_texts = count_texts(read(teacher.nlp))
     store = SilverCache(cache, made_by(teacher))
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
