@@ -149,10 +149,13 @@ def _copy_parts(old: Model, base: Model, doc: Doc) -> int:
     RETURNS (int): Width of the embeddings.
     """
     embed, both = base.layers
+    encode = both.layers[0].layers[0]
     # Not by name: a tok2vec that replace_listeners has copied lost the names.
     their_embed, their_encode = old.layers
     embed.from_bytes(their_embed.to_bytes())
-    both.layers[0].layers[0].from_bytes(their_encode.to_bytes())
+    encode.from_bytes(their_encode.to_bytes())
+    base.set_ref("embed", embed)  # as in spaCy's own: settings may name them
+    base.set_ref("encode", encode)
     (embedded,) = embed.predict([doc])
     return embedded.shape[1]
 

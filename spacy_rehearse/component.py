@@ -41,7 +41,7 @@ from .head import Head
 from .parity import check_parity, weights_digest
 from .prepare import prepare
 from .regularizers import FISHER_TEXTS, FROZEN_PARTS, RegularizerT
-from .rehearse import complete_gold, learn_silver
+from .rehearse import complete_gold, learn_silver, mend_for_student
 from .scorer import SCORE_WEIGHTS
 from .session import Session
 from .settings import PoolT, Settings
@@ -304,7 +304,7 @@ class Rehearsal(Pipe):
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
         self.settle()  # gradients may be accumulated over several updates
-        check_not_grown(self.nlp, self.component, session.target_labels)
+        check_not_grown(self.nlp, self.component, session.target_labels, examples)
         self._put_back()
         self._head.learn()
         self.counts.update(complete_gold(self.nlp, session, examples))
@@ -393,6 +393,8 @@ class Rehearsal(Pipe):
             if docs is not None:
                 self._renamed.append((eg, eg.predicted, eg.reference))
                 eg.predicted, eg.reference = docs
+                # Between other words, sentences may begin elsewhere.
+                mend_for_student(self.nlp, session, eg)
 
     def _put_back(self) -> None:
         """Put frozen weights back that moved, and warn, once, that they did, or that

@@ -175,7 +175,10 @@ def plain_performance(
     whose = {
         key: name for name in ours for key in {*default_score_weights(nlp, name)} - own
     }
-    partial = scores.get("rehearsal_old_f") is None
+    before = session.teacher.nlp.meta.get("performance", {})
+    if performance == before:  # a loop of one's own, which put nothing into the meta
+        performance = {key: value for key, value in scores.items() if value is not None}
+    partial = session.old_labels and scores.get("rehearsal_old_f") is None
     kept = {
         key: value
         for key, value in performance.items()
@@ -184,7 +187,6 @@ def plain_performance(
         and not (partial and key.startswith("ents_"))
         and not (key in SCORE_WEIGHTS and scores.get(key) is None)
     }
-    before = session.teacher.nlp.meta.get("performance", {})
     for key, value in before.items():
         if whose.get(key) in session.frozen:
             kept[key] = value

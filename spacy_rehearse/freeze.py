@@ -75,14 +75,15 @@ def update_movable(model: Model, optimizer: Optimizer, movable: MovableT) -> Non
         else:
             parameter.gradient[~free] = 0  # before its norm is clipped
             before[key] = parameter.weights.copy()
+    averages = getattr(optimizer, "averages", None)  # thinc's; it takes any callable
     model.finish_update(optimizer)
     for parameter in parameters(model):
         key = parameter.key
         if key in before:
             frozen = movable[key] == 0
             parameter.weights[frozen] = before[key][frozen]
-            if optimizer.averages is not None and key in optimizer.averages:
-                optimizer.averages[key][frozen] = before[key][frozen]
+            if averages is not None and key in averages:
+                averages[key][frozen] = before[key][frozen]
         parameter.drop_gradient()
 
 

@@ -41,7 +41,7 @@ def complete_gold(
         refuted = as_entities(eg.reference.spans.get(key, ())) if key else ()
         entities = [entity for entity in said if entity not in refuted]
         counts.update(complete(eg.reference, entities, session.labels)._asdict())
-        counts["mended"] += mend_entities(_preview(nlp, session, eg))
+        counts["mended"] += mend_for_student(nlp, session, eg)
         eg.reference.user_data[COMPLETED] = stamp
     if sum(clear_predicted(eg) for eg in examples):
         warnings.warn(
@@ -52,13 +52,20 @@ def complete_gold(
     return counts
 
 
-def _preview(nlp: Language, session: Session, example: Example) -> Example:
-    """The example as the learning pipe will see it: with starts of sentences, say."""
-    if not session.annotating:
-        return example
+def mend_for_student(nlp: Language, session: Session, example: Example) -> int:
+    """Mend entities, in place, on which spaCy's recogniser can't be trained, by what it
+    will be shown: starts of sentences, say.
+
+    nlp (Language): The student.
+    session (Session): The training run.
+    example (Example): The example. Only its reference is changed.
+    RETURNS (int): How many entities were mended or set aside.
+    """
+    if not set(session.annotating) - set(session.upstream):  # these give vectors alone
+        return mend_entities(example)
     copied = [example.predicted.copy()]
     (predicted,) = annotate_docs(nlp, session.annotating, copied)
-    return Example(predicted, example.reference)
+    return mend_entities(Example(predicted, example.reference))
 
 
 def silver_examples(

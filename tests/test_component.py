@@ -9,11 +9,13 @@ from spacy.language import Language
 from spacy.tokens import Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
+from thinc.api import Adam
 
 from spacy_rehearse import component, prepare, rehearse
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.column import DEFAULT_COLUMN
 from spacy_rehearse.corpus import create_raw_text_v1
+from spacy_rehearse.discriminative import create_discriminative_v1
 from spacy_rehearse.findings import Findings
 from spacy_rehearse.freeze import put_back
 from spacy_rehearse.parity import differences
@@ -21,7 +23,7 @@ from spacy_rehearse.scorer import SCORE_WEIGHTS
 from spacy_rehearse.silver import SilverText
 from spacy_rehearse.teacher import predict_entities, zone
 
-from .util import NER, entities_f, initialize, make_docs, train_base
+from .util import LABELS, NER, entities_f, initialize, make_docs, train_base
 
 
 def initialized(base, corpus, regularizers=None, ratio=3.0, **settings):
@@ -532,6 +534,51 @@ def test_component_sentence_starts_of_annotating_pipes_stop_nothing(base, corpus
     rehearsal._compared = True  # the teacher has no such sentencizer: they do differ
     nlp.update(examples, sgd=False, annotates=["sentencizer"])
     assert rehearsal.counts["mended"] > 0
+
+
+@Language.component("test_starts_at_unknown_words")
+def starts_at_unknown_words(doc):
+    known = {word for _, names in LABELS.values() for x in names for word in x.split()}
+    for token in doc:
+        token.is_sent_start = token.is_title and token.text not in known
+    return doc
+
+
+def test_component_sentences_that_begin_in_made_up_names_stop_nothing(base, corpus):
+    nlp = spacy.load(base)
+    nlp.add_pipe("test_starts_at_unknown_words", first=True)
+    nlp.config["training"]["annotating_components"] = ["test_starts_at_unknown_words"]
+    rehearsal = nlp.add_pipe("rehearsal", first=True, config={"rename": 1.0})
+    docs = make_docs(nlp, 60, ("GADGET",), seed=2)
+    long = spacy.tokens.Doc.from_docs(docs)  # spaCy stops at them in long texts only
+    examples = [Example(nlp.make_doc(long.text), long)]
+    initialize(nlp, base, corpus, examples)
+    rehearsal._compared = True  # the teacher has no such pipe: they do differ
+    n_gadgets = sum(ent.label_ == "GADGET" for ent in long.ents)
+    nlp.update(examples, sgd=False, annotates=["test_starts_at_unknown_words"])
+    ((shown, _, _),) = rehearsal._renamed
+    assert sum(ent.label_ == "GADGET" for ent in shown.reference.ents) < n_gadgets
+    assert sum(ent.label_ == "GADGET" for ent in long.ents) == n_gadgets
+
+
+def test_component_label_that_the_gold_did_not_have_when_it_began(base, corpus):
+    nlp, examples = initialized(base, corpus)
+    late = examples[0].reference
+    late.set_ents([Span(late, 0, 1, "SKU")], default="unmodified")
+    with pytest.raises(ValueError, match=r"gold marks \['SKU'\], and did not when"):
+        nlp.update(examples[:4], sgd=False)
+    assert "SKU" not in nlp.get_pipe("ner").labels
+
+
+@pytest.mark.parametrize("name", ["embed", "encode", "tok2vec"])
+def test_component_rates_of_layers_are_found_beside_a_column(base, corpus, name):
+    nlp, examples = initialized(base, corpus, column={**DEFAULT_COLUMN, "copy": False})
+    inner = Adam(0.005)
+    optimizer = create_discriminative_v1(optimizer=inner, multipliers={name: 0.1})
+    nlp.update(examples[:4], sgd=False)
+    for _, pipe in nlp.pipeline:
+        pipe.finish_update(optimizer)
+    assert optimizer.scales
 
 
 def test_component_only_the_recognisers_entities_become_silver(base, corpus, tmp_path):

@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import load_config
 
 from spacy_rehearse.callbacks import create_export_v1
-from spacy_rehearse.export import plain_config
+from spacy_rehearse.export import plain_config, plain_performance
 
 from .test_component import initialized
 from .util import quick_config, tag
@@ -204,6 +204,30 @@ def test_export_keeps_what_else_the_base_requires(base, corpus, tmp_path):
     nlp.to_disk(tmp_path / "base")
     nlp, _ = initialized(tmp_path / "base", corpus)
     assert create_export_v1()(nlp).meta["requirements"] == ["spacy-foo>=1", "jieba"]
+
+
+def test_export_tells_what_a_loop_of_ones_own_measured_and_not_the_base(
+    base, corpus, tmp_path
+):
+    nlp = spacy.load(base)
+    nlp.meta["performance"] = {"rehearsal_new_f": 1.0, "ents_f": 0.9, "ner_loss": 5.0}
+    nlp.to_disk(tmp_path / "base")
+    nlp, examples = initialized(tmp_path / "base", corpus)
+    assert create_export_v1()(nlp).meta["performance"] == {}
+    nlp.evaluate(examples)
+    scores = nlp.get_pipe("rehearsal").scores
+    told = create_export_v1()(nlp).meta["performance"]
+    assert told == {key: x for key, x in scores.items() if x is not None}
+    assert told["rehearsal_new_f"] == 0.0 and told["rehearsal_retention"] == 1.0
+
+
+def test_export_tells_of_all_entities_where_dev_marks_all(base, corpus):
+    told = {"ents_f": 0.5, "rehearsal_new_f": 0.5}
+    nlp, _ = initialized(base, corpus)
+    session = nlp.get_pipe("rehearsal").session
+    assert "ents_f" not in plain_performance(told, nlp, session, told)
+    session.labels += session.old_labels  # all of the base's are corrected
+    assert "ents_f" in plain_performance(told, nlp, session, told)
 
 
 def test_export_without_the_component_says_so(base):

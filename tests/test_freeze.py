@@ -37,6 +37,14 @@ def test_freeze_keeps_what_is_frozen_and_moves_the_rest():
     assert (optimizer.averages[first.id, "W"][0] == 1).all()
 
 
+def test_freeze_takes_any_optimizer_that_thinc_takes():
+    model, plain = model_with_gradients(), SGD(0.1)
+    first = model.layers[0]
+    row = numpy.asarray([[False] * 3, [True] * 3])
+    update_movable(model, lambda *given, **more: plain(*given), {(first.id, "W"): row})
+    assert (first.get_param("W")[0] == 1).all() and (first.get_param("W")[1] < 1).all()
+
+
 def test_freeze_leaves_no_gradient_for_another_update():
     model, optimizer = model_with_gradients(), adam()
     update_movable(model, optimizer, {})
