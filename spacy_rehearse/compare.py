@@ -70,7 +70,7 @@ class Run(NamedTuple):
 
     @property
     def inputs(self) -> List[Path]:
-        """What is read: gold, dev, test and pool, base, memory and code."""
+        """What is trained with: gold, dev and pool, base, memory and code."""
         told = self.rehearsal.interpolate()
         corpora = [path_of(told, name) for name in ("train_corpus", "dev_corpus")]
         pool = _initialize(told)["pool"].get("path", [])
@@ -81,12 +81,17 @@ class Run(NamedTuple):
             *corpora,
             *map(Path, given),
             *map(_folder_of, dict.fromkeys(pipelines)),
-            *filter(None, [self.test, _memory_path(self.config), self.code]),
+            *filter(None, [_memory_path(self.config), self.code]),
         ]
 
     @property
+    def scored_on(self) -> str:
+        """What tells one test set from another. Empty for the dev set."""
+        return f"{self.test} {_stamp(self.test)}" if self.test else ""
+
+    @property
     def digest(self) -> str:
-        """A digest of configs and data: other ones are another run."""
+        """A digest of configs and data: other ones are another training."""
         parts = [
             f"{__version__}, spaCy {spacy.__version__}",
             *(x.to_str(interpolate=False) for x in (self.config, self.rehearsal)),
@@ -176,8 +181,20 @@ def _memory_path(config: Config) -> Optional[Path]:
 
 def finished(run: Run) -> Optional[Dict[str, Any]]:
     """RETURNS (Optional[Dict[str, Any]]): What a run has given, if it was done with
-    just this config.
+    just this config, and scored on just this test set.
     """
+    scores = _result_of(run)
+    return scores if scores and scores.get("scored_on") == run.scored_on else None
+
+
+def trained(run: Run) -> Optional[Dict[str, Any]]:
+    """RETURNS (Optional[Dict[str, Any]]): The same, whatever it was scored on, if its
+    pipeline is there to be scored anew.
+    """
+    return _result_of(run) if run.pipeline.is_dir() else None
+
+
+def _result_of(run: Run) -> Optional[Dict[str, Any]]:
     try:
         scores = json.loads(run.result.read_text(encoding="utf8"))
     except (OSError, ValueError):
@@ -192,7 +209,7 @@ def check_inputs(run: Run) -> None:
     """
     suffixes = ("", ".json", ".cfg", ".training", ".memory.jsonl")
     replaced = {run.pipeline.with_suffix(x).resolve() for x in suffixes}
-    for path in run.inputs:
+    for path in filter(None, [*run.inputs, run.test]):
         if replaced & {path.resolve(), *path.resolve().parents}:
             raise ValueError(
                 f"{path} would be replaced by the run {run.pipeline.name}, which reads "
@@ -201,7 +218,8 @@ def check_inputs(run: Run) -> None:
 
 
 def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
-    """Train a method and score it; nothing is left of it if it is interrupted.
+    """Train a method, unless it is, and score it; nothing is left of a training that is
+    interrupted.
 
     run (Run): The run.
     use_gpu (int): As in spaCy's train: call require_gpu before. -1 for the CPU.
@@ -209,15 +227,19 @@ def do_run(run: Run, use_gpu: int = -1) -> Dict[str, Any]:
     """
     check_inputs(run)
     run.folder.mkdir(parents=True, exist_ok=True)
-    for file in (run.result, run.pipeline.with_suffix(".memory.jsonl")):
-        file.unlink(missing_ok=True)
     digest = run.digest  # of the data as they are now
-    seconds = fit(run.config, run.pipeline, use_gpu)
+    if earlier := trained(run):
+        seconds = earlier["seconds"]
+    else:
+        for file in (run.result, run.pipeline.with_suffix(".memory.jsonl")):
+            file.unlink(missing_ok=True)
+        seconds = fit(run.config, run.pipeline, use_gpu)
     student = spacy.load(run.pipeline)
     scores = {
         "method": run.method,
         "seed": run.seed,
         "config": digest,
+        "scored_on": run.scored_on,
         "seconds": seconds,
         **_score(student, run.rehearsal, run.test),
     }

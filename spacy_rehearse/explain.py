@@ -86,7 +86,7 @@ def explain(config: Config, gold: GoldSize, *, copies: bool = False) -> List[Row
         (
             "max_steps",
             str(training["max_steps"]),
-            _length(training["max_steps"], gold),
+            _length(training["max_steps"], gold, "rehearsal" in config["components"]),
         ),
         ("dropout", str(training["dropout"]), size),
     ]
@@ -178,12 +178,13 @@ def _rate(optimizer: Mapping[str, Any]) -> str:
     return str(rate["initial_rate"] if isinstance(rate, dict) else rate)
 
 
-def _length(steps: int, gold: GoldSize) -> str:
+def _length(steps: int, gold: GoldSize, rehearses: bool) -> str:
     wanted = EPOCHS * gold.n_words // GOLD_WORDS
     passes = steps * GOLD_WORDS / gold.n_words
     why = "the fewest updates that are enough" if steps > 1.2 * wanted else "enough"
     if steps > 1.2 * wanted and steps >= MORE_STEPS:
         why = "old labels have to step back for new ones, which takes so long"
+        why = why if rehearses else f"as many as with rehearsal, where {why}"
     if steps == MORE_STEPS and gold.n_words < SMALL_GOLD:
         why = "of small gold, some labels are learnt late, and dev tells which"
     if steps < 0.8 * wanted:

@@ -44,31 +44,12 @@ def judge(
     most_flood (Optional[float]): How many entities of new labels there may be in 1,000
         words of raw text.
     RETURNS (Verdict): The verdict. A figure that can't be measured fails.
-    RAISES (ValueError): If there is no such figure, or a limit makes no sense.
+    RAISES (ValueError): As check_limits does.
     """
-    if most_drop is not None and not 0 <= most_drop < MOST_DROP:
-        raise ValueError(
-            f"a drop of {most_drop:g} points can't be allowed: expected 0 or more, "
-            f"below {MOST_DROP:g}, e.g. 2 for 90 to 88"
-        )
-    if most_flood is not None and not most_flood >= 0:
-        raise ValueError(
-            f"a flood of {most_flood:g} can't be allowed: expected 0 or more entities "
-            "in 1,000 words"
-        )
+    check_limits(least, most_drop, most_flood)
     figures = report.summary()
     failures = []
     for name, limit in least.items():
-        if name not in FIGURES:
-            raise ValueError(
-                f"there is no figure {name!r}: expected one of {', '.join(FIGURES)}"
-            )
-        low, high = FIGURES[name]
-        if not low <= limit <= high:
-            raise ValueError(
-                f"{name} is asked to be at least {limit:g}: it is a share, from "
-                f"{low:g} to {high:g}, e.g. 0.98 for 98 %"
-            )
         value = figures[name]
         if value is None:
             failures.append(f"{name} can't be measured with this data: {_needs(name)}")
@@ -80,6 +61,38 @@ def judge(
         return Verdict(failures, [])
     drops, rare = _judge_drops(report, most_drop)
     return Verdict(failures + drops, rare)
+
+
+def check_limits(
+    least: Dict[str, float], most_drop: Optional[float], most_flood: Optional[float]
+) -> None:
+    """Raise a ValueError if there is no such figure, or a limit makes no sense.
+
+    least (Dict[str, float]): The least value of each figure.
+    most_drop (Optional[float]): By how many points the F of an old label may fall.
+    most_flood (Optional[float]): How many new entities there may be in 1,000 words.
+    """
+    if most_drop is not None and not 0 <= most_drop < MOST_DROP:
+        raise ValueError(
+            f"a drop of {most_drop:g} points can't be allowed: expected 0 or more, "
+            f"below {MOST_DROP:g}, e.g. 2 for 90 to 88"
+        )
+    if most_flood is not None and not most_flood >= 0:
+        raise ValueError(
+            f"a flood of {most_flood:g} can't be allowed: expected 0 or more entities "
+            "in 1,000 words"
+        )
+    for name, limit in least.items():
+        if name not in FIGURES:
+            raise ValueError(
+                f"there is no figure {name!r}: expected one of {', '.join(FIGURES)}"
+            )
+        low, high = FIGURES[name]
+        if not low <= limit <= high:
+            raise ValueError(
+                f"{name} is asked to be at least {limit:g}: it is a share, from "
+                f"{low:g} to {high:g}, e.g. 0.98 for 98 %"
+            )
 
 
 def _judge_flood(flood: Optional[float], most: float) -> List[str]:

@@ -368,6 +368,10 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     assert done.exit_code == 0
     naive = Config().from_disk("naive.cfg", interpolate=False)
     assert naive["nlp"]["pipeline"] == ["ner"]
+    told = Path("naive.cfg").read_text().lower()  # comments are of what is there
+    assert (
+        "# words of gold" in told and "silver" not in told and "retention" not in told
+    )
     done = spacy_cli("init-config", "st.cfg", *args[:-2], "--method", "self-training")
     assert done.exit_code == 0, done.stdout
     config = Config().from_disk("st.cfg", interpolate=False)
@@ -376,6 +380,18 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     assert done.exit_code == 0 and "nearly the same" not in done.stdout
     done = spacy_cli("init-config", "t.cfg", *args[:-2], "--method", "textbook")
     assert done.exit_code == 1 and "No --pool given" in done.stdout
+
+
+def test_cli_init_config_commands_stand_in_one_line(spacy_cli, base, corpus, workdir):
+    output = workdir / "a folder" / ("deep" * 20) / "config.cfg"
+    args = ("--base", base, "--train", corpus / "train.spacy")
+    args += ("--dev", corpus / "dev.spacy", "--pool", corpus / "pool.jsonl")
+    done = spacy_cli("init-config", output, *args)
+    assert done.exit_code == 0, done.stdout
+    train = f"python -m spacy train '{output}' --output training"
+    assert f"python -m spacy rehearse check '{output}'" in done.stdout.splitlines()
+    assert train in done.stdout.splitlines()
+    assert f"#     {train}" in output.read_text().splitlines()
 
 
 def test_cli_init_config_writes_a_memory_for_the_rounds_to_come(
@@ -437,10 +453,16 @@ def test_cli_refuses_outputs_that_can_not_be_written_before_any_work(
     spacy_cli, base, corpus, workdir
 ):
     (workdir / "file").write_text("")
-    args = (base, base, corpus / "dev.spacy", "--html", "file/report.html")
-    done = spacy_cli("evaluate", *args)
-    assert done.exit_code == 1
-    assert "can't be written" in " ".join(done.stdout.split())
+    (workdir / "folder").mkdir()
+    for html, words in (
+        ("file/report.html", "can't be written"),
+        ("folder", "is a folder"),
+    ):
+        args = (base, base, corpus / "dev.spacy", "--html", html, "--force")
+        done = spacy_cli("evaluate", *args)
+        assert done.exit_code == 1 and words in " ".join(done.stdout.split())
+    done = spacy_cli("interpolate", base, base, "file", "--alpha", "1", "--force")
+    assert done.exit_code == 1 and "is no folder" in done.stdout
     args = (base, corpus / "pool.jsonl", "silver.jsonl")
     done = spacy_cli("annotate", *args)
     assert done.exit_code == 1 and "call it .spacy" in done.stdout

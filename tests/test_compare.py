@@ -11,10 +11,12 @@ import spacy
 import srsly
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import DocBin
 from spacy.util import load_config
 from thinc.compat import has_gpu
 from typer.testing import CliRunner
 
+from spacy_rehearse import compare
 from spacy_rehearse.cli import rehearse_cli
 from spacy_rehearse.cli.compare import _is_ours
 from spacy_rehearse.compare import (
@@ -24,13 +26,14 @@ from spacy_rehearse.compare import (
     front,
     hold_out,
     plan_runs,
+    trained,
 )
 from spacy_rehearse.memory import Exemplar, Memory, save_memory
 from spacy_rehearse.methods import METHODS, method_config
 from spacy_rehearse.recipe import memory_settings, rate_schedule
 from spacy_rehearse.results import Measure, as_markdown, as_table, gather, pareto_front
 
-from .util import hear_ctrl_c, quick_config
+from .util import hear_ctrl_c, make_docs, quick_config
 
 
 @pytest.fixture
@@ -111,7 +114,7 @@ def test_methods_that_do_not_exist_are_named(config):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")
-def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
+def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir, monkeypatch):
     runs = plan_runs(config, ["naive", "rehearsal"], [0, 1], workdir / "runs")
     assert [(x.method, x.seed) for x in runs] == [
         ("naive", 0), ("rehearsal", 0), ("naive", 1), ("rehearsal", 1),
@@ -131,7 +134,16 @@ def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir):
     assert finished(other) is None  # scored on other texts
     test = corpus / "train.spacy"
     (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
-    assert finished(other) is None
+    assert finished(other) is None and not trained(other)  # `heldout` is another
+    config["initialize"]["components"]["rehearsal"]["heldout"] = 0.1
+    (other,) = plan_runs(config, ["naive"], [0], workdir / "runs", test)
+    assert finished(other) is None and trained(other) == scores
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "fit", None)  # only scored anew
+        rescored = do_run(other)
+    assert finished(other) == rescored and finished(again) is None
+    assert rescored["seconds"] == scores["seconds"]
+    assert rescored["new_f"] != scores["new_f"]
     code = workdir / "own.py"
     digests = set()
     for content in ("a = 1\n", "a = 12\n"):
@@ -245,6 +257,7 @@ def test_results_front_by_what_is_learnt_and_kept():
         (["--workers", "0"], "at least one"),
         (["--test", "no.spacy"], "Can't find no.spacy"),
         (["--test", "config.cfg"], "is not a .spacy file"),
+        (["--test", "old.spacy"], "old.spacy (--test) marks none of the labels"),
         pytest.param(
             ["--gpu-id", "1"],
             "--gpu-id is 1, and Thinc finds no GPU",
@@ -253,10 +266,27 @@ def test_results_front_by_what_is_learnt_and_kept():
     ],
 )
 def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):
+    docs = make_docs(spacy.blank("xx"), 5, ("ORG",), seed=3)
+    DocBin(docs=docs).to_disk("old.spacy")
     args = ["compare", "config.cfg", "--output", "out", *args]
     done = CliRunner().invoke(rehearse_cli, args)
-    assert done.exit_code == 1 and words in done.output
+    assert done.exit_code == 1 and words in " ".join(done.output.split())
     assert not (workdir / "out").exists()
+
+
+def test_compare_says_whose_the_optimizer_is(config, workdir, monkeypatch):
+    monkeypatch.setattr("spacy_rehearse.cli.compare._do_all", lambda *given: [])
+    args = [
+        "compare",
+        "config.cfg",
+        "--output",
+        "out",
+        "--training.optimizer.L2",
+        "0.5",
+    ]
+    for methods, warns in (("rehearsal", False), ("rehearsal,naive", True)):
+        done = CliRunner().invoke(rehearse_cli, [*args, "--methods", methods])
+        assert ("changes rehearsal alone" in " ".join(done.output.split())) == warns
 
 
 def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):

@@ -562,6 +562,18 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     assert failed.exit_code == 1 and "no text in empty.txt" in failed.output
 
 
+def test_gate_finds_wrong_limits_before_the_work(base, corpus, monkeypatch):
+    monkeypatch.setattr("spacy_rehearse.cli.evaluate.compare_pipelines", None)
+    args = ["evaluate", str(base), str(base), str(corpus / "dev.spacy")]
+    for limit, words in (
+        (("--fail-under", "retension=0.9"), "no figure 'retension'"),
+        (("--fail-drop", "-1"), "expected 0 or more"),
+        (("--fail-flood", "-1"), "expected 0 or more"),
+    ):
+        done = CliRunner().invoke(rehearse_cli, [*args, *limit])
+        assert done.exit_code == 1 and words in " ".join(done.output.split())
+
+
 def test_evaluate_draws_raw_texts_from_all_pools(base, workdir):
     """What is forgotten must show, whatever comes first."""
     student = spacy.load(base)

@@ -149,6 +149,8 @@ def test_interpolate_command_saves_a_pipeline_that_loads(pair, tmp_path):
     assert CliRunner().invoke(app, args).exit_code == 0
     assert spacy.load(out).meta["interpolated"]["alpha"] == 0.2
     assert (tmp_path / "link").is_symlink()
+    told = json.loads(CliRunner().invoke(app, [*args, "--json"]).stdout)
+    assert told["alpha"] == 0.2 and told["weights_moved"] > 0
 
 
 def test_interpolate_command_with_a_bad_alpha_writes_nothing(pair, tmp_path):

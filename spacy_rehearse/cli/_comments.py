@@ -21,9 +21,13 @@ COMMENTS = {
         "    python -m spacy train {config} {options}",
     ],
     "[components.rehearsal]": [
-        "Labels raw text with the original pipeline and trains on it beside the gold.",
+        "Completes the gold with what the original pipeline says, and trains on raw text "
+        "that it labels beside it.",
     ],
-    "ratio =": ["Silver words (labelled by the original) per gold word; 0 = none."],
+    "ratio =": [
+        "Silver words (raw text labelled by the original) per gold word, which come on "
+        "top of a batch of gold; 0 = none.",
+    ],
     "soft =": [
         "Weight of distillation: the teacher's scores, not just its choice. Beside a "
         "column it acts only where old labels hide new ones, and have to step back.",
@@ -54,16 +58,16 @@ COMMENTS = {
     ],
     "frozen_components =": ["Pipes that stay as they are."],
     "max_steps =": ["About {passes} passes over {n} gold texts."],
-    "use_averages =": ["Averaged weights keep more of the old labels."],
+    "use_averages =": ["What is scored and saved are averages of the weights."],
     "[training.optimizer.learn_rate]": [
         "From 0 up, and down to 0 at the last update: total_steps goes with max_steps.",
     ],
-    "[training.batcher]": ["Words of gold in an update. Silver comes on top."],
+    "[training.batcher]": ["Words of gold in an update."],
     "[training.before_to_disk]": [
         "Saves a pipeline that does not need the plugin. It keeps the base's name and "
         "version; set name = ..., version = ... here for others.",
     ],
-    "[training.score_weights]": [
+    "rehearsal_score =": [
         "rehearsal_score is the harmonic mean of new F and retention. ents_f can't "
         "choose a checkpoint: dev marks new labels only. 0.0 = shown, null = hidden.",
     ],
@@ -134,6 +138,12 @@ def with_comments(
         for start, comments in COMMENTS.items():
             if line.startswith(start):
                 for comment in comments:
-                    lines += _WRAPPED.wrap(comment.format(**told))
+                    lines += _as_comment(comment.format(**told))
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _as_comment(text: str) -> List[str]:
+    if text.startswith("    "):  # a command: it has to stand in one line
+        return [f"# {text}"]
+    return _WRAPPED.wrap(text)

@@ -66,14 +66,18 @@ def require_different(**given: Optional[Path]) -> None:
             msg.fail(f"{path} is given twice: as {' and as '.join(same)}", exits=1)
 
 
-def require_free(path: Path, force: bool) -> None:
+def require_free(path: Path, force: bool, *, folder: bool = False) -> None:
     """Fail if an output can't be written, before any work is done for it.
 
     path (Path): The file or folder.
     force (bool): Whether it may be overwritten.
+    folder (bool): Whether it is a folder.
     """
     if os.path.exists(path) and not force:
         msg.fail(f"{path} already exists. To overwrite it, use --force", exits=1)
+    if os.path.exists(path) and os.path.isdir(path) != folder:
+        kind = ("a folder", "no folder")[folder]
+        msg.fail(f"{path} is {kind}: it can't be overwritten", exits=1)
     if not can_be_written(path):
         msg.fail(f"{path} can't be written: is its folder one, and yours?", exits=1)
 

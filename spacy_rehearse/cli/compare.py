@@ -7,7 +7,7 @@ import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import typer
 from spacy.cli._util import (
@@ -31,11 +31,12 @@ from ..compare import (
     finished,
     front,
     plan_runs,
+    trained,
 )
 from ..component import tell
 from ..files import write_whole
 from ..gold import read_docs
-from ..methods import METHODS
+from ..methods import METHODS, REHEARSAL
 from ..parallel import terminate
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
@@ -49,6 +50,7 @@ from ._fail import fail_on, require, require_free
 from ._lists import items_of
 from .check import check_config
 
+RATES = "training.optimizer"
 DEFAULT = "rehearsal,naive,self-training,textbook"
 
 
@@ -101,7 +103,7 @@ def compare_cli(
     require(config_path, "CONFIG_PATH")
     if test is not None:
         require(test, "--test")
-    require_free(output, True)
+    require_free(output, True, folder=True)
     given = METHODS if methods == "all" else items_of(methods)
     names = list(dict.fromkeys(given))
     with fail_on(ValueError, OSError):
@@ -112,19 +114,25 @@ def compare_cli(
                 f"--gpu-id is {use_gpu}, and Thinc finds no GPU: is CuPy installed? "
                 "Leave it out to train on the CPU"
             )
-        if test is not None:  # a file that can't be read shows now, not in hours
-            read_docs(test, Vocab())
         if not names or not numbers or workers < 1:
             raise ValueError("expected at least one method, one seed and one worker")
         if not _is_ours(output):
             raise ValueError(f"{output} holds other files: give a folder of its own")
-        check_config(config.interpolate())
+        inputs = check_config(config.interpolate())
+        if test is not None:  # what is wrong with it shows now, not in hours
+            _check_test(test, inputs.labels)
         runs = plan_runs(config, names, numbers, output / "runs", test, code)
         for run in runs:
             check_inputs(run)
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
-    other = [name_of(run) for run in todo if run.result.exists()]
+    other = [name_of(x) for x in todo if x.result.exists() and not trained(x)]
+    if set(names) != {REHEARSAL} and any(x.startswith(RATES) for x in overrides):
+        msg.warn(
+            f"--{RATES}… changes {REHEARSAL} alone: the other methods have an optimizer "
+            "of their own",
+            show=not as_json,
+        )
     if other and not force:
         msg.fail(
             f"In {output} are runs of other settings or data: {', '.join(other)}",
@@ -135,7 +143,10 @@ def compare_cli(
         n_there = len(runs) - len(todo)
         msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
     if todo:
-        tell(f"Runs to train: {len(todo)}. What each says: {output / 'runs'}/*.log")
+        n_anew = sum(trained(run) is not None for run in todo)
+        anew = f", to score on other gold: {n_anew}" if n_anew else ""
+        where = f"What each says: {output / 'runs'}/*.log"
+        tell(f"Runs to train: {len(todo) - n_anew}{anew}. {where}")
     failed = _do_all(todo, workers, code, use_gpu)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
@@ -150,7 +161,8 @@ def compare_cli(
     else:
         rows = as_table(results, MEASURES)
         msg.table(rows[1:], header=rows[0], divider=True)
-        msg.text(f"Not beaten in both respects: {', '.join(front(results))}")
+        if best := front(results):
+            msg.text(f"Not beaten in both respects: {', '.join(best)}")
         if test is None:
             msg.text("Scored on the dev set, which chose the checkpoints, too (--test)")
         msg.good(f"Saved {output / 'results.html'}, results.md and results.json")
@@ -159,6 +171,16 @@ def compare_cli(
         if not as_json:
             msg.fail(f"Runs that failed: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _check_test(test: Path, labels: Sequence[str]) -> None:
+    marked = {ent.label_ for doc in read_docs(test, Vocab()) for ent in doc.ents}
+    if marked.isdisjoint(labels):
+        raise ValueError(
+            f"{test} (--test) marks none of the labels of the gold ({', '.join(labels)}"
+            f"), but {', '.join(sorted(marked)) or 'nothing'}: what is learnt can't be "
+            "scored on it"
+        )
 
 
 def _is_ours(output: Path) -> bool:

@@ -12,7 +12,7 @@ from wasabi import msg
 from ..about import __version__
 from ..files import write_whole
 from ..forgetting import Forgetting, compare_pipelines, labels_of, learnt
-from ..gate import FIGURES, Verdict, judge, parse_limits
+from ..gate import FIGURES, Verdict, check_limits, judge, parse_limits
 from ..gold import read_docs
 from ..report.forgetting import (
     StepT,
@@ -112,6 +112,7 @@ def evaluate_cli(
         msg.fail("--show-texts and --log are for the report: give --html, too", exits=1)
     with fail_on(ValueError, OSError):
         least = parse_limits(fail_under or [])
+        check_limits(least, fail_drop, fail_flood)  # before the work
         base, student = _load(before, component), _load(after, component)
         raw = read_texts(pool or [], limit, base, skip_invalid=skip_invalid)
         new = items_of(labels) or None

@@ -7,6 +7,7 @@ from subprocess import list2cmdline
 from typing import Any, List, Optional, Sequence
 
 import spacy
+import typer
 from spacy.cli._util import Arg, Opt
 from thinc.api import Config
 from wasabi import msg
@@ -170,10 +171,10 @@ def init_config_cli(
         )
     if how.rehearses:
         msg.text("Look at gold, dev and pool through the base's eyes, and train:")
-        msg.text(f"python -m spacy rehearse check {where}")
+        typer.echo(f"python -m spacy rehearse check {where}")
     else:
         msg.text("You can now train the pipeline:")
-    msg.text(f"python -m spacy train {where} {options}")
+    typer.echo(f"python -m spacy train {where} {options}")  # msg.text wraps
 
 
 def _known_labels(base: str, component: str, gold: recipe.GoldSize) -> List[str]:

@@ -95,7 +95,7 @@ def interpolate_cli(
             distilled/model-best training/between --sweep dev.spacy \\
             --pool pool.jsonl --html sweep.html
     """
-    require_free(output_dir, force)
+    require_free(output_dir, force, folder=True)
     if (alpha is None) == (sweep is None):
         msg.fail("Give either --alpha or --sweep", exits=1)
     if sweep is None and (html or pool):
@@ -137,6 +137,8 @@ def interpolate_cli(
         between.meta["interpolated"] = {"alpha": alpha, "base": before.meta["name"]}
         write_whole_folder(output_dir, between.to_disk)
     if as_json:
+        if sweep is None:
+            typer.echo(json.dumps({"alpha": alpha, "weights_moved": n_moved}))
         return
     if not n_moved:
         msg.warn("Base and student have the same weights: alpha makes no difference")

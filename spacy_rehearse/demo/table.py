@@ -6,9 +6,10 @@ from typing import Annotated, Collection, Dict, List
 import spacy
 import srsly
 import typer
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from wasabi import msg
+
+from ..gold import read_docs
 
 app = typer.Typer(add_completion=False)
 
@@ -20,17 +21,18 @@ def table_cli(
         typer.Argument(help="What `spacy evaluate --output` wrote, the base's first"),
     ],
     base: Annotated[str, typer.Option(help="The base: its labels are the old ones")],
-    test: Annotated[Path, typer.Option(help="The .spacy file that was evaluated on")],
+    test: Annotated[
+        Path, typer.Option(help="The .spacy file or folder that was evaluated on")
+    ],
     rehearsed: Annotated[Path, typer.Option(help="The rehearsed pipeline's folder")],
+    component: Annotated[str, typer.Option(help="The recogniser's name")] = "ner",
 ) -> None:
     """Print one table of F by label, a column for each pipeline."""
     for path in [*metrics, test, rehearsed]:
         if not path.exists():
             msg.fail(f"Can't find {path}", exits=1)
-    nlp = spacy.load(base)
-    old = {label for labels in nlp.pipe_labels.values() for label in labels}
-    docs = DocBin().from_disk(test).get_docs(Vocab())
-    in_test = {ent.label_ for doc in docs for ent in doc.ents}
+    old = set(spacy.load(base).pipe_labels[component])
+    in_test = {ent.label_ for doc in read_docs(test, Vocab()) for ent in doc.ents}
     scores = {path.stem: srsly.read_json(path) for path in metrics}
     rows = make_rows(list(scores.values()), old & in_test, in_test - old)
     msg.table(
