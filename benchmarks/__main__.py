@@ -40,8 +40,12 @@ def main(
     workers: Annotated[int, typer.Option(help="Runs at a time, a core each")] = 2,
 ) -> None:
     """Run a suite and write <suite>.json, <suite>.md and <suite>.png."""
+    every = ["base", *METHODS, *TWO_PIPES]
+    names = methods.split(",") if methods else every
+    for given, known in (([suite], [*SUITES]), (names, every)):
+        if unknown := set(given) - set(known):
+            raise typer.BadParameter(f"{', '.join(unknown)}: not one of {known}")
     plan = SUITES[suite](shared.resolve(), (work / suite).resolve())
-    names = methods.split(",") if methods else ["base", *METHODS, *TWO_PIPES]
     if not all((step.folder / "joint.spacy").exists() for step in plan.steps):
         names = [name for name in names if not name.startswith("joint")]
     runs = [(name, seed) for seed in map(int, seeds.split(",")) for name in names]

@@ -131,7 +131,7 @@ def evaluate_cli(
             "before": f"{_name(base)} ({before})",
             "after": f"{_name(student)} ({after})",
             "annotated texts": str(data),
-            "raw texts": f"{raw} in {', '.join(map(str, pool or []))}",
+            **({"raw texts": f"{raw} in {', '.join(map(str, pool))}"} if pool else {}),
             **_settings(student),
             "spacy-rehearse": __version__,
         }
