@@ -249,16 +249,11 @@ def check_completed(
         )
 
 
-def check_not_grown(
-    nlp: Language, component: str, labels: Sequence[str], examples: Iterable[Example]
-) -> None:
-    """Raise a ValueError if the recogniser gets new labels while it learns: then it has
-    a new output layer, too, and what was frozen or averaged of the old one is lost.
+def check_none_is_late(examples: Iterable[Example], labels: Sequence[str]) -> None:
+    """Raise a ValueError if the recogniser would get new labels from the gold.
 
-    nlp (Language): The pipeline.
-    component (str): The name of the recogniser.
-    labels (Sequence[str]): Its labels when the training began.
     examples (Iterable[Example]): The gold that it is to learn now.
+    labels (Sequence[str]): Its labels when the training began.
     """
     marked = {ent.label_ for eg in examples for ent in eg.reference.ents}
     if late := sorted(marked - set(labels)):
@@ -266,6 +261,16 @@ def check_not_grown(
             f"the gold marks {late}, and did not when the training was initialized: "
             "show `initialize` all of the gold"
         )
+
+
+def check_not_grown(nlp: Language, component: str, labels: Sequence[str]) -> None:
+    """Raise a ValueError if the recogniser has got new labels while it learns: then it
+    has a new output layer, too, and what was frozen or averaged of the old one is lost.
+
+    nlp (Language): The pipeline.
+    component (str): The name of the recogniser.
+    labels (Sequence[str]): Its labels when the training began.
+    """
     pipe: Any = nlp.get_pipe(component)
     if new := sorted(set(pipe.labels) - set(labels)):
         earlier = nlp.component_names[1 : nlp.component_names.index(component)]

@@ -28,6 +28,7 @@ from wasabi import Printer
 from .averaging import longer_averages, start_averages
 from .checks import (
     check_enabled,
+    check_none_is_late,
     check_not_grown,
     check_output,
     check_regularizers,
@@ -304,10 +305,11 @@ class Rehearsal(Pipe):
             check_parity(self.nlp, session)
             self._compared, self._losses = True, losses
         self.settle()  # gradients may be accumulated over several updates
-        check_not_grown(self.nlp, self.component, session.target_labels, examples)
+        check_not_grown(self.nlp, self.component, session.target_labels)
         self._put_back()
         self._head.learn()
         self.counts.update(complete_gold(self.nlp, session, examples))
+        check_none_is_late(examples, session.target_labels)
         losses[self.name] += self._rehearse(session, examples, drop)
         self._rename(session, examples)
         self._check_losses(losses)
