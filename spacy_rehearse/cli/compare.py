@@ -126,7 +126,8 @@ def compare_cli(
             check_inputs(run)
         output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if finished(run) is None]
-    other = [name_of(x) for x in todo if x.result.exists() and not trained(x)]
+    anew = [run for run in todo if trained(run)]  # only to be scored
+    other = [name_of(x) for x in todo if x.result.exists() and x not in anew]
     if set(names) != {REHEARSAL} and any(x.startswith(RATES) for x in overrides):
         msg.warn(
             f"--{RATES}… changes {REHEARSAL} alone: the other methods have an optimizer "
@@ -143,10 +144,9 @@ def compare_cli(
         n_there = len(runs) - len(todo)
         msg.info(f"{n_there} of {len(runs)} runs are there already", show=not as_json)
     if todo:
-        n_anew = sum(trained(run) is not None for run in todo)
-        anew = f", to score on other gold: {n_anew}" if n_anew else ""
+        more = f", to score on other gold: {len(anew)}" if anew else ""
         where = f"What each says: {output / 'runs'}/*.log"
-        tell(f"Runs to train: {len(todo) - n_anew}{anew}. {where}")
+        tell(f"Runs to train: {len(todo) - len(anew)}{more}. {where}")
     failed = _do_all(todo, workers, code, use_gpu)
     done = [scores for scores in map(finished, runs) if scores is not None]
     if not done:
