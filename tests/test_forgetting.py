@@ -522,6 +522,10 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     told = json.loads(done.stdout)
     assert told["figures"]["bwt"] == 0.0 and told["figures"]["retention"] == 1.0
     assert set(told["labels"]) == {"PERSON", "ORG", "GADGET"}
+    assert told["warnings"] == []
+    swapped = ["evaluate", "student", str(base), "gold.spacy", "--json"]
+    told = json.loads(CliRunner().invoke(rehearse_cli, swapped).stdout)
+    assert any("are they swapped?" in warning for warning in told["warnings"])
     assert "river" not in (workdir / "out.html").read_text()
     assert "| ORG |" in (workdir / "out.md").read_text()
     assert run("--html", "out.html").exit_code == 1  # it is there already

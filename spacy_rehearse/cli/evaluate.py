@@ -127,6 +127,7 @@ def evaluate_cli(
             progress=show_progress,
         )
         verdict = judge(report, least=least, most_drop=fail_drop, most_flood=fail_flood)
+        doubts = _doubts(base, student, component, report)
         about = {
             "before": f"{_name(base)} ({before})",
             "after": f"{_name(student)} ({after})",
@@ -142,14 +143,15 @@ def evaluate_cli(
         if markdown is not None:
             write_whole(markdown, as_text(report).encode("utf8"))
     if as_json_:
-        told = {**as_json(report), **verdict._asdict()}
+        told = {**as_json(report), **verdict._asdict(), "warnings": doubts}
         typer.echo(json.dumps(told, indent=2))
     else:
         _show(report, raw)
         for output in (html, markdown):
             if output is not None:
                 msg.good(f"Saved {output}")
-        _warn(base, student, component, report)
+        for doubt in doubts:
+            msg.warn(doubt)
         is_gate = bool(least) or fail_drop is not None or fail_flood is not None
         _show_verdict(verdict, is_gate)
     if verdict.failures:
@@ -217,16 +219,20 @@ def _show(report: Forgetting, raw: Sample) -> None:
         msg.text(f"Raw texts looked at: {raw}")
 
 
-def _warn(base: Language, student: Language, component: str, report: Forgetting):
-    """Tell what makes a comparison say less than it seems to."""
+def _doubts(
+    base: Language, student: Language, component: str, report: Forgetting
+) -> List[str]:
+    """RETURNS (List[str]): What makes a comparison say less than it seems to."""
+    doubts = []
     if labels_of(base, component) > labels_of(student, component):
-        msg.warn("The second pipeline lacks labels of the first: are they swapped?")
+        doubts.append("The second pipeline lacks labels of the first: are they swapped?")
     known = labels_of(base, component) | labels_of(student, component)
-    unknown = [x.label for x in report.labels if x.label not in known]
-    if unknown:
-        msg.warn(f"Neither pipeline knows {', '.join(unknown)}, which the texts mark")
+    if unknown := [x.label for x in report.labels if x.label not in known]:
+        names = ", ".join(unknown)
+        doubts.append(f"Neither pipeline knows {names}, which the texts mark")
     if not report.labels:
-        msg.warn("The annotated texts hold no entity")
+        doubts.append("The annotated texts hold no entity")
+    return doubts
 
 
 def check_labels(
