@@ -3,7 +3,7 @@
 import sys
 from functools import cache as once
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import DocBin
@@ -60,6 +60,14 @@ def annotate_cli(
     max_length: int = Opt(
         LONGEST_TEXT, "--max-length", help="Cut texts with more characters; 0 for none"
     ),
+    limit: int = Opt(
+        0, "--limit", "-l", help="At most so many texts, the first ones; 0 for all"
+    ),
+    seed: Optional[int] = Opt(
+        None,
+        "--seed",
+        help="With --limit: draw them at random, as `limit` and `seed` in the config do",
+    ),
     skip_invalid: bool = SKIP_INVALID,
     code: Optional[Path] = CODE,
     force: bool = Opt(False, "--force", "-F", help="Overwrite the output file"),
@@ -101,7 +109,14 @@ def annotate_cli(
                 )
             doc_bin, n_new = annotate_pool(
                 base,
-                _reader(pool, min_length, max_length, skip_invalid),
+                _reader(
+                    pool,
+                    min_length=min_length,
+                    max_length=max_length,
+                    limit=limit,
+                    seed=seed,
+                    skip_invalid=skip_invalid,
+                ),
                 component=component,
                 cache=cache,
                 n_process=n_process,
@@ -120,9 +135,7 @@ def annotate_cli(
     msg.text(str(output_file))
 
 
-def _reader(
-    pool: Path, min_length: Optional[int], max_length: int, skip_invalid: bool
-) -> RawTextT:
+def _reader(pool: Path, *, min_length: Optional[int], **how: Any) -> RawTextT:
     """RETURNS (Callable[[Language], Iterator[str]]): The pool, with the shortest texts
     that the language allows unless they are given.
     """
@@ -132,8 +145,7 @@ def _reader(
         return create_raw_text_v1(
             pool,
             min_length=shortest_text(lang) if min_length is None else min_length,
-            max_length=max_length,
-            skip_invalid=skip_invalid,
+            **how,
         )
 
     return lambda nlp: reader_of(nlp.lang)(nlp)

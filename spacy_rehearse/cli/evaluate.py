@@ -225,7 +225,9 @@ def _doubts(
     """RETURNS (List[str]): What makes a comparison say less than it seems to."""
     doubts = []
     if labels_of(base, component) > labels_of(student, component):
-        doubts.append("The second pipeline lacks labels of the first: are they swapped?")
+        doubts.append(
+            "The second pipeline lacks labels of the first: are they swapped?"
+        )
     known = labels_of(base, component) | labels_of(student, component)
     if unknown := [x.label for x in report.labels if x.label not in known]:
         names = ", ".join(unknown)
