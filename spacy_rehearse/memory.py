@@ -5,7 +5,7 @@ unsure of rare labels, what people annotated is exact. A memory is a file of tex
 entities by character offsets, so that it outlives tokenizers:
 
     {"spacy_rehearse_memory": 1, "rounds": {...}}
-    {"text": ..., "entities": [[0, 5, "ORG"]], "missing": [], "labels": [...], ...}
+    {"text": ..., "entities": [[0, 5, "ORG"]], "missing": [], "exact": ["ORG"], ...}
 """
 
 import json
@@ -40,16 +40,14 @@ class Exemplar(NamedTuple):
     text (str): The text.
     entities (Tuple[Entity, ...]): Its entities, with character offsets.
     missing (Tuple[Tuple[int, int], ...]): Where, in characters, nothing is known.
-    labels (Tuple[str, ...]): Labels of which all mentions in it are marked, by people
-        or by the teacher of its round.
-    exact (Tuple[str, ...]): Those that people marked.
+    exact (Tuple[str, ...]): Labels of which people marked all mentions in it. Entities
+        of others are of the teacher of its round.
     round (str): In which round of training it was gold.
     """
 
     text: str
     entities: Tuple[Entity, ...]
     missing: Tuple[Tuple[int, int], ...]
-    labels: Tuple[str, ...]
     exact: Tuple[str, ...]
     round: str
 
@@ -167,7 +165,6 @@ def as_exemplars(
     taught: Mapping[str, Sequence[Entity]],
     *,
     authority: Collection[str],
-    old: Sequence[str],
     round: str,
 ) -> List[Exemplar]:
     """Make exemplars of gold, completed by the teacher.
@@ -175,7 +172,6 @@ def as_exemplars(
     docs (Iterable[Doc]): The gold. It is not changed.
     taught (Mapping[str, Sequence[Entity]]): The teacher's entities by text.
     authority (Collection[str]): Labels on which only the gold counts.
-    old (Sequence[str]): The teacher's labels.
     round (str): The name of the round.
     RETURNS (List[Exemplar]): The exemplars, one a text.
     """
@@ -187,7 +183,6 @@ def as_exemplars(
             text=doc.text,
             entities=tuple((e.start_char, e.end_char, e.label_) for e in whole.ents),
             missing=_missing(whole),
-            labels=tuple(sorted({*old, *authority})),
             exact=tuple(sorted(authority)),
             round=round,
         )
@@ -250,7 +245,6 @@ def _both(older: Exemplar, newer: Exemplar) -> Exemplar:
     return newer._replace(
         entities=tuple(sorted([*said, *rest])),
         missing=(*older.missing, *newer.missing, *(e[:2] for e in cut)),
-        labels=tuple(sorted({*older.labels, *newer.labels})),
         exact=tuple(sorted({*older.exact, *newer.exact})),
     )
 
@@ -276,7 +270,6 @@ def _from_json(record: Dict[str, Any]) -> Exemplar:
         text=str(record["text"]),
         entities=tuple((int(s), int(e), str(x)) for s, e, x in record["entities"]),
         missing=tuple((int(s), int(e)) for s, e in record["missing"]),
-        labels=tuple(map(str, record["labels"])),
         exact=tuple(map(str, record["exact"])),
         round=str(record["round"]),
     )

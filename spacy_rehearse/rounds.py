@@ -56,7 +56,7 @@ def save_round(
     RAISES (ValueError): If a round would be lost.
     """
     key = round_key(teacher.weights, labels)
-    new = as_exemplars(gold, taught, authority=labels, old=teacher.labels, round=key)
+    new = as_exemplars(gold, taught, authority=labels, round=key)
     merged = merge(
         without_attempts(memory, teacher.weights, taught, key),
         new,

@@ -155,7 +155,7 @@ def test_compare_scores_a_run_and_knows_it_again(config, corpus, workdir, monkey
 
 def test_compare_scores_on_what_the_training_holds_out(config, corpus, workdir, capfd):
     texts = [x["text"] for x in srsly.read_jsonl(corpus / "pool.jsonl")]
-    known = [Exemplar(text, (), (), ("ORG",), ("ORG",), "first") for text in texts]
+    known = [Exemplar(text, (), (), ("ORG",), "first") for text in texts]
     save_memory(Memory(known[::2], {"first": "x"}), workdir / "memory.jsonl")
     settings = config["initialize"]["components"]["rehearsal"]
     policy = {"@misc": "spacy-rehearse.Rare.v1"}

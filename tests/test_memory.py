@@ -38,7 +38,7 @@ POLICIES = {"reservoir": reservoir, "balanced": balanced, "rare": rare}
 
 
 def exemplar(text, *entities, labels=("A", "B"), round="1"):
-    return Exemplar(text, tuple(entities), (), tuple(labels), tuple(labels), round)
+    return Exemplar(text, tuple(entities), (), tuple(labels), round)
 
 
 words = st.text("abcde ", min_size=3, max_size=12)
@@ -135,8 +135,8 @@ def test_memory_takes_more_of_a_round_when_there_is_more_room():
 
 
 def test_memory_of_people_outweighs_what_a_teacher_said_of_the_same_text():
-    text, people = "Acme met Ann", Exemplar("Acme met Ann", (), (), ("A",), ("A",), "1")
-    taught = Exemplar(text, ((0, 4, "A"), (9, 12, "B")), (), ("A", "B"), ("B",), "2")
+    text, people = "Acme met Ann", Exemplar("Acme met Ann", (), (), ("A",), "1")
+    taught = Exemplar(text, ((0, 4, "A"), (9, 12, "B")), (), ("B",), "2")
     (both,) = earlier_than(Memory([people, taught], {"1": "", "2": ""}), "3")
     assert both.entities == ((9, 12, "B"),) and both.exact == ("A", "B")
 
@@ -149,7 +149,7 @@ def test_memory_joins_what_people_said_of_a_text_in_several_rounds(backwards):
     ]
     memory = Memory(told[::-1] if backwards else told, {"1": "", "2": ""})
     (both,) = earlier_than(memory, "3")
-    assert both.exact == both.labels == ("A", "B")
+    assert both.exact == ("A", "B")
     assert both.entities == ((0, 3, "A"), (4, 11, "B"))
     assert both.missing == ((7, 11),)  # an A within a B: it is both
     assert earlier_than(memory, "2") == told[:1]
@@ -185,7 +185,7 @@ def test_memory_leaves_what_it_left_open_to_the_teacher(base, corpus, workdir):
     texts = [doc.text for doc in docs]
     said = dict(zip(texts, predict_entities(teacher.nlp, ("ner",), texts), strict=True))
     text, (entity, *_) = next(x for x in said.items() if x[1])
-    known = Exemplar(text, (), (entity[:2],), teacher.labels, (entity[2],), "first")
+    known = Exemplar(text, (), (entity[:2],), (entity[2],), "first")
     save_memory(Memory([known], {"first": "x"}), workdir / "memory.jsonl")
     memory = {"path": "memory.jsonl", "save_to": None, "capacity": 9, "policy": rare}
     nlp, _ = initialized(base, corpus, memory=memory, expert=None)
@@ -245,12 +245,10 @@ def test_memory_keeps_gold_completed_and_what_is_unknown():
         [doc.char_span(32, 40, label="GADGET")], missing=[doc[5:7]], default="outside"
     )
     taught = {TEXT: [(0, 8, "PERSON"), (25, 34, "ORG")]}
-    (kept,) = as_exemplars(
-        [doc, doc], taught, authority=["GADGET"], old=["PERSON", "ORG"], round="1"
-    )
+    (kept,) = as_exemplars([doc, doc], taught, authority=["GADGET"], round="1")
     assert kept.entities == ((0, 8, "PERSON"), (32, 40, "GADGET"))
     assert kept.missing == ((22, 31),)  # "likes the", of which ORG would be a part
-    assert kept.labels == ("GADGET", "ORG", "PERSON")
+    assert kept.exact == ("GADGET",)
     assert len(doc.ents) == 1
 
 
@@ -280,8 +278,7 @@ def test_memory_of_other_labels_is_completed_by_the_teacher(base):
 def test_memory_the_teachers_completion_is_no_exact_word(base):
     teacher = load_teacher(str(base), "ner", [])
     text = "mister Ana Ruiz left the firm Acme Corp near the device Zoomer X ."
-    labels = ("GADGET", "ORG", "PERSON")
-    known = Exemplar(text, ((30, 39, "ORG"),), (), labels, ("GADGET",), "1")
+    known = Exemplar(text, ((30, 39, "ORG"),), (), ("GADGET",), "1")
     (silver,) = as_silver([known], teacher, ["ORG"])
     assert silver.exact == ()
     assert silver.entities == ((7, 15, "PERSON"), (30, 39, "ORG"))
