@@ -1,2 +1,1 @@
-__title__ = "spacy-rehearse"
 __version__ = "0.1.0"

@@ -253,11 +253,9 @@ def _explain(
         lines.append(_explain_step_back(inputs.corrected, hidden, how))
     if session.renamer:
         lines.append(_explain_renaming(session.renamer, session.labels, inputs))
-    elif how.rename:
-        lines.append(
-            "No names are made up: "
-            f"{', '.join(others_that_learn(nlp, how, inputs))} would learn them"
-        )
+    elif others := others_that_learn(nlp, how, inputs):
+        if how.rename or (how.rename is None and session.column):
+            lines.append(f"No names are made up: {', '.join(others)} would learn them")
     if how.column is not None and inputs.no_column:
         lines.append(f"No column is added: {inputs.no_column}")
     lines += _explain_siblings(nlp, session)

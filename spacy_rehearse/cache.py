@@ -13,7 +13,8 @@ MARKER = "README.txt"
 IGNORE = "*\n"
 MANIFEST = "manifest.json"
 FOLDER = "[0-9a-f]{16}"  # the name of one, of a teacher and options
-SHARD = r"[0-9a-f]{24}-[0-9a-f]{16}\.spacy"
+# Of texts, or of what an estimate (fisher.py) was made on.
+SHARD = r"(\w+-)?[0-9a-f]{24}-[0-9a-f]{16}\.spacy"
 # What may be in one: also what is left of a file if the process is killed.
 OURS = rf"({SHARD}|{re.escape(MANIFEST)})|\.({SHARD}|{re.escape(MANIFEST)})\..*\.tmp"
 TITLE = "Silver cache of spacy-rehearse"
@@ -47,7 +48,7 @@ class SilverCache:
 
     def __init__(self, path: Optional[Path], made_by: Dict[str, Any]) -> None:
         if path is not None:
-            _require_own(Path(path))
+            require_own(Path(path))
         self.made_by = made_by
         self.folder = Path(path) / _folder_name(made_by) if path is not None else None
         self._memory: Dict[str, bytes] = {}
@@ -127,8 +128,10 @@ def is_cache(path: Path) -> bool:
         return False
 
 
-def _require_own(cache: Path) -> None:
-    """Fail rather than move in where other files are: git would ignore them, too."""
+def require_own(cache: Path) -> None:
+    """Raise a ValueError rather than move in where other files are, which git would
+    ignore, too.
+    """
     if not cache.is_dir():
         return
     names = [x.name for x in cache.iterdir() if not x.name.startswith(".")]

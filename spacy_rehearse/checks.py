@@ -9,6 +9,7 @@ from spacy.training import Example
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from thinc.api import Model
 
+from .cache import require_own
 from .column import DEFAULT_COLUMN
 from .completion import COMPLETED, completed_by
 from .expert import DEFAULT_EXPERT
@@ -107,8 +108,11 @@ def check_memory(memory: Optional[Mapping[str, Any]]) -> None:
 
 
 def check_cache(cache: Optional[str]) -> None:
-    """Raise a ValueError if the silver cache can't be written."""
-    if cache is not None and not can_be_written(Path(cache) / "folder"):
+    """Raise a ValueError if the silver cache can't be written, or is something else."""
+    if cache is None:
+        return
+    require_own(Path(cache))
+    if not can_be_written(Path(cache) / "folder"):
         raise ValueError(
             f"[initialize.components.rehearsal] cache is {cache!r}, where nothing can "
             "be written: name another folder, or set cache = null to keep silver in "

@@ -39,6 +39,7 @@ DEFAULT_COLUMN = {
     "hidden": None,
     "step_back": None,
 }
+SIZES = ("width", "depth", "hidden")  # of a new one; a copy has the base's
 
 
 def add_column(

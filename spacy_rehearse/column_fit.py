@@ -4,6 +4,7 @@ from typing import Any, Mapping, Sequence
 
 from spacy.language import Language
 
+from .column import SIZES
 from .column_config import n_columns
 from .listeners import has_transformer, own_copy, upstream_of
 from .teacher import Teacher
@@ -99,7 +100,7 @@ def check_copy(teacher: Teacher, column: Mapping[str, Any]) -> None:
             "column already: with a copy in each round, each would be twice the last. "
             "Set copy to null for a small column"
         )
-    sizes = {x: column[x] for x in ("width", "hidden") if column.get(x) is not None}
+    sizes = {x: column[x] for x in SIZES if column.get(x) is not None}
     if sizes:
         raise ValueError(
             f"{where} copy is true, but {sizes} are given, too: a copy has the size of "

@@ -217,7 +217,7 @@ class Rehearsal(Pipe):
         column (Optional[Dict[str, Any]]): The new labels get weights of their own:
             token vectors of some `width` from convolutional layers of some `depth`, and
             `hidden` units, or a `copy` of the base's; None for what fits the gold, and
-            for no copy if `width` or `hidden` is given. The base's own weights are
+            for no copy if a size is given. The base's own weights are
             frozen. With `step_back`, the old labels read them, too, to learn to make
             room; None to do so where they often hide new ones, or one is corrected.
             None to let all weights learn, held by distillation.
@@ -292,8 +292,8 @@ class Rehearsal(Pipe):
         sgd (Optional[Optimizer]): Not used: the weights move in `finish_update`.
         losses (Optional[Dict[str, float]]): Updated with the loss on the silver.
         RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): If it was not initialized, or if student and teacher
-            already differ before the first update.
+        RAISES (ValueError): If it was not initialized, student and teacher differ
+            before the first update, a label comes later, or the loss is no number.
         """
         session = self._require_session()
         examples = list(examples)

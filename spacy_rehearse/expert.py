@@ -79,7 +79,8 @@ def train_expert(
     best.
 
     nlp (Language): A copy of the base, changed in place.
-    pipes (Sequence[str]): The pipes that learn, the recogniser last.
+    pipes (Sequence[str]): The pipes that it takes, the recogniser last: that learns,
+        and what it listens to.
     gold (Sequence[Doc]): The gold.
     heldout (Sequence[Doc]): Gold that is not trained on.
     labels (Collection[str]): The new labels.
@@ -133,13 +134,14 @@ def train_experts(
     pipes (Sequence[str]): The pipes that learn, the recogniser last.
     gold (Sequence[Doc]): The gold.
     labels (Collection[str]): The new labels.
-    n_experts (int): How many experts, at most as many as there are folds.
+    n_experts (int): How many experts, at most as many as there are texts. Beyond five,
+        two have the same fold.
     max_passes (int): The most passes over the gold.
     learn_rate (float): The learning rate.
     seed (int): Seed of folds and order.
     lean (Optional[float]): By how much they raise new labels' scores to find what may
         be one. If None, by LEAN if they miss most of the gold that is held out.
-    RETURNS (List[Expert]): The experts. None if the gold is a single text.
+    RETURNS (List[Expert]): The experts. An empty list if the gold is a single text.
     """
     n_texts = len({doc.text for doc in gold})
     numbers = range(min(n_experts, n_texts) if n_texts > 1 else 0)

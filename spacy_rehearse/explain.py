@@ -158,7 +158,7 @@ def _for_scarce(margin: Any) -> str:
             f"{MARGIN} if experts miss most of the gold held out from them or, without "
             f"any, if it has less than {FEW_ENTITIES} new entities, else 0"
         )
-    return "yours" if margin else NONE
+    return NONE
 
 
 def _for_new_names(rename: Any) -> str:
@@ -169,7 +169,7 @@ def _for_new_names(rename: Any) -> str:
             f"rest in each other's place; in a copy, less than {FEW_NAMES} are, and "
             "none is made up"
         )
-    return "yours" if rename else NONE
+    return NONE
 
 
 def _rate(optimizer: Mapping[str, Any]) -> str:

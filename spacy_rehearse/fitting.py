@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 
-from .column import DEFAULT_COLUMN
+from .column import DEFAULT_COLUMN, SIZES
 from .column_fit import copy_fits
 from .distillation import can_distil
 from .expert import Expert, miss_most
@@ -96,7 +96,7 @@ def fit_copy(how: Settings, inputs: Inputs) -> bool:
     settings = {**DEFAULT_COLUMN, **(how.column or {})}
     if settings["copy"] is not None:
         return settings["copy"]
-    if settings["width"] is not None or settings["hidden"] is not None:
+    if any(settings[size] is not None for size in SIZES):
         return False
     n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
     return should_copy(n_words) and copy_fits(inputs.teacher.nlp, how.component)

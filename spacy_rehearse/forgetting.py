@@ -304,14 +304,14 @@ def _confusion(
     counts: Counter = Counter()
     for before, after in zip(theirs, ours, strict=True):
         for start, end, label in before:
-            counts[label, _became(start, end, label, after)] += 1
+            counts[label, _became(start, end, after)] += 1
         for entity in after:
             if not overlaps(entity, before):
                 counts[NOTHING, entity[2]] += 1
     return counts
 
 
-def _became(start: int, end: int, label: str, after: Sequence[Entity]) -> str:
+def _became(start: int, end: int, after: Sequence[Entity]) -> str:
     rivals = [e for e in after if e[0] < end and start < e[1]]
     for s, e, other in rivals:
         if (s, e) == (start, end):

@@ -11,6 +11,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 from spacy.language import Language
 
 from .averaging import AveragesT
+from .distillation import can_distil
 from .layers import ParamsT, output_layer, output_weights
 from .lead import scale_averages, scale_lead
 from .margin import set_margin
@@ -61,6 +62,8 @@ class Head:
         """Let what is saved not find what was never learnt, until it is settled again:
         see unseen.py.
         """
+        if not can_distil(self.pipe):  # it has no actions
+            return
         before = output_weights(self.pipe)
         if silence_unseen(self.pipe, self.session.labels):
             self._silenced = before, output_weights(self.pipe)

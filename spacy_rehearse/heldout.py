@@ -97,7 +97,7 @@ def _places(shards: Sequence[Shard], read: ReadT):
 
 
 def _ranks(shards: Sequence[Shard], read: ReadT, seed: int):
-    # A text's rank comes from what it says: it stays held out when the pool grows.
+    # A text's rank comes from what it says, not from where it stands in the pool.
     for place, item in _places(shards, read):
         text = item.text.encode("utf8", "surrogatepass")
         yield sha256(f"{seed}:".encode() + text).digest(), place, item.n_words

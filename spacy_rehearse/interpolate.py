@@ -11,7 +11,7 @@ from spacy.language import Language
 from thinc.api import Model
 
 from .column_config import n_columns
-from .distillation import action_names
+from .distillation import action_names, can_distil
 from .layers import output_layer
 from .listeners import listener_paths, upstream_of
 from .parameters import Parameter, old_part, parameters
@@ -51,7 +51,7 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
         after: Any = student.get_pipe(name)
         if name == component:
             _check_actions(before, after, component)
-        top = output_layer(after.model) if after.model.has_ref("lower") else None
+        top = output_layer(after.model) if name == component else None
         _check_layers(before.model, after.model, name)
         pairs = zip(parameters(before.model), parameters(after.model), strict=True)
         for old, new in pairs:
@@ -63,6 +63,11 @@ def interpolate(base: Language, student: Language, component: str, alpha: float)
 def _check_component(base: Language, student: Language, component: str) -> None:
     for pipeline, what in ((base, "base"), (student, "student")):
         check_recogniser(pipeline, component, f"the {what}")
+        if not can_distil(pipeline.get_pipe(component)):
+            raise ValueError(
+                f"{component!r} of the {what} is no transition-based parser of "
+                "spaCy's, such as 'ner': nobody knows what its weights are for"
+            )
     before, after = (
         pipeline.get_pipe_config(component).get("model", {})
         for pipeline in (base, student)

@@ -39,7 +39,7 @@ def count_texts(texts: Iterable[str]) -> int:
 
 
 def made_by(teacher: Teacher) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): All that silver depends on beside the texts."""
+    """RETURNS (Dict[str, Any]): What silver depends on beside the texts."""
     return {
         "teacher": teacher.name,
         "teacher_version": teacher.nlp.meta["version"],

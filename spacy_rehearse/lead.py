@@ -28,8 +28,10 @@ def scale_lead(pipe: Any, actions: Sequence[int], by: float) -> None:
     actions (Sequence[int]): Their places: those of new labels.
     by (float): The factor, above 0.
     """
+    if not actions:  # CuPy takes no empty index
+        return
     layer = output_layer(pipe.model)
-    for name in layer.param_names if actions else ():  # CuPy takes no empty index
+    for name in layer.param_names:
         weights = layer.get_param(name).copy()
         _scale_rows(weights, pipe, actions, by)
         layer.set_param(name, weights)
@@ -45,8 +47,10 @@ def scale_averages(
     actions (Sequence[int]): The places of the actions.
     by (float): The factor, above 0.
     """
+    if not actions:
+        return
     layer = output_layer(pipe.model)
-    for name in layer.param_names if actions else ():
+    for name in layer.param_names:
         if (layer.id, name) in averages:
             _scale_rows(averages[layer.id, name], pipe, actions, by)
 

@@ -34,6 +34,7 @@ def read_texts(path: Path, on_invalid: Callable[[str], None]) -> Iterator[str]:
     on_invalid (Callable[[str], None]): Called with a message naming file and line
         for each line that is not a text. It raises, or returns to skip the line.
     YIELDS (str): The texts, as they stand in the file. Blank lines are passed over.
+    RAISES (ValueError): If its name ends in something else.
     """
     for suffix, read in READERS.items():
         if path.name.endswith(suffix):

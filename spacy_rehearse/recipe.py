@@ -164,7 +164,7 @@ def expert_settings(gold: GoldSize) -> Dict[str, Any]:
     """Choose how long experts may train, by the size of the gold.
 
     gold (GoldSize): The gold, with the new labels only.
-    RETURNS (Dict[str, int]): The [initialize.components.rehearsal.expert] block. They
+    RETURNS (Dict[str, Any]): The [initialize.components.rehearsal.expert] block. They
         stop before, when held-out gold is at its best.
     """
     passes = round(EXPERT_WORDS / gold.n_words)

@@ -28,7 +28,7 @@ class Session:
     replay (Interleaver): Where what the memory holds comes from.
     gold_entities (Dict[str, Tuple[Entity, ...]]): The teacher's entities by gold text.
     mentions (PhraseMatcher): Finds what the gold mostly calls by a new label.
-    experts (List[Expert]): Find the new labels in the pool. None if turned off.
+    experts (List[Expert]): Find the new labels in the pool. Empty if turned off.
     trial (Trial): What their word on the pool is worth.
     overlaps (OverlapsT): How often experts were right against the teacher.
     soft (float): Weight of distillation, 0 for none.

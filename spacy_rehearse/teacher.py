@@ -39,7 +39,8 @@ class Teacher(NamedTuple):
     component (str): The pipe whose entities are wanted.
     pipes (Tuple[str, ...]): That pipe and those it can't do without, in order.
     labels (Tuple[str, ...]): The labels it knows.
-    fingerprint (str): Changes whenever its output may change.
+    fingerprint (str): Changes whenever its output may change, but for the code of what
+        is registered (parity.py notices that).
     weights (str): Digest of its weights, the same with any version of spaCy.
     """
 

@@ -373,6 +373,7 @@ def test_column_that_cant_be_a_copy_is_refused(base, tmp_path):
     for path, settings, words in [
         (tmp_path / "grown", {"copy": True}, "has a column already"),
         (base, {"copy": True, "width": 64}, "{'width': 64} are given, too"),
+        (base, {"copy": True, "depth": 4}, "{'depth': 4} are given, too"),
     ]:
         with pytest.raises(ValueError, match=words):
             check_copy(load_teacher(str(path), "ner"), settings)

@@ -274,16 +274,14 @@ def test_compare_refuses_what_it_can_not_do(config, workdir, args, words):
     assert not (workdir / "out").exists()
 
 
-def test_compare_says_whose_the_optimizer_is(config, workdir, monkeypatch):
+@pytest.mark.parametrize(
+    "setting", ["training.optimizer.L2", "components.rehearsal.soft"]
+)
+def test_compare_says_what_is_for_rehearsal_alone(
+    config, workdir, monkeypatch, setting
+):
     monkeypatch.setattr("spacy_rehearse.cli.compare._do_all", lambda *given: [])
-    args = [
-        "compare",
-        "config.cfg",
-        "--output",
-        "out",
-        "--training.optimizer.L2",
-        "0.5",
-    ]
+    args = ["compare", "config.cfg", "--output", "out", f"--{setting}", "0.5"]
     for methods, warns in (("rehearsal", False), ("rehearsal,naive", True)):
         done = CliRunner().invoke(rehearse_cli, [*args, "--methods", methods])
         assert ("changes rehearsal alone" in " ".join(done.output.split())) == warns

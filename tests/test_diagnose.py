@@ -216,6 +216,7 @@ HELD_OUT = "[initialize.components.rehearsal] held_out: "
         ({"training__dropout": 0}, "[training] dropout is 0: write 0.0"),
         ({"training__max_stepz": 5}, "[training] ['max_stepz']: spaCy has no such"),
         ({"initialize__components__rehearsal__cache": "c.cfg/x"}, "cache is 'c.cfg/x'"),
+        ({"initialize__components__rehearsal__cache": "."}, "'.' holds other files"),
         (
             {"initialize__components__rehearsal__memory": memory_settings("c.cfg")},
             "is no memory",

@@ -9,7 +9,7 @@ from spacy.matcher import PhraseMatcher
 from thinc.api import Adam, Linear
 
 from spacy_rehearse import fisher
-from spacy_rehearse.cache import SilverCache
+from spacy_rehearse.cache import SilverCache, clear
 from spacy_rehearse.fisher import _without_a_trace, estimate_fisher, pack, unpack
 from spacy_rehearse.regularizers import (
     Start,
@@ -76,18 +76,20 @@ def test_fisher_ewc_leaves_new_rows_free():
 
 
 def test_fisher_is_estimated_anew_where_silver_teaches_something_else(
-    base, corpus, monkeypatch
+    base, corpus, monkeypatch, tmp_path
 ):
     estimated = []
     monkeypatch.setattr(fisher, "estimate_fisher", lambda *_: estimated.append(1))
     nlp, _ = initialized(base, corpus, column=None)
-    session, store = nlp.get_pipe("rehearsal").session, SilverCache(None, {})
+    session = nlp.get_pipe("rehearsal").session
+    store = SilverCache(tmp_path / "cache", {})
     texts = session.heldout[:5]
     other = PhraseMatcher(nlp.vocab, attr="LOWER")
     other.add("mention", [nlp.make_doc(texts[0].text)])
     for mentions, n in [(session.mentions, 1), (session.mentions, 1), (other, 2)]:
         fisher.weigh(nlp, replace(session, mentions=mentions), texts, store)
         assert len(estimated) == n
+    assert clear(tmp_path / "cache") == 2 and not (tmp_path / "cache").exists()
 
 
 def test_fisher_tells_the_model_of_no_action_that_it_has_seen(base, corpus):

@@ -393,8 +393,9 @@ def test_renaming_is_not_there_by_itself_without_a_column(base, corpus):
     assert nlp.get_pipe("rehearsal").session.renamer is None
 
 
-def test_renaming_is_left_out_where_another_pipe_would_learn_it(base, corpus):
-    nlp, _ = prepared(base, corpus, 0.5, others=["tagger"])
+@pytest.mark.parametrize("share", [0.5, None])
+def test_renaming_is_left_out_where_another_pipe_would_learn_it(base, corpus, share):
+    nlp, _ = prepared(base, corpus, share, others=["tagger"])
     session = nlp.get_pipe("rehearsal").session
     assert session.renamer is None
     assert any("No names are made up: tagger" in line for line in session.summary)

@@ -50,7 +50,13 @@ from ._fail import fail_on, require, require_free
 from ._lists import items_of
 from .check import check_config
 
-RATES = "training.optimizer"
+# What the other methods have of their own.
+OWN = (
+    "training.optimizer.",
+    "components.",
+    "nlp.",
+    "initialize.components.rehearsal.column",
+)
 DEFAULT = "rehearsal,naive,self-training,textbook"
 
 
@@ -128,10 +134,11 @@ def compare_cli(
     todo = [run for run in runs if finished(run) is None]
     anew = [run for run in todo if trained(run)]  # only to be scored
     other = [name_of(x) for x in todo if x.result.exists() and x not in anew]
-    if set(names) != {REHEARSAL} and any(x.startswith(RATES) for x in overrides):
+    alone = [f"--{name}" for name in overrides if name.startswith(OWN)]
+    if alone and set(names) != {REHEARSAL}:
         msg.warn(
-            f"--{RATES}… changes {REHEARSAL} alone: the other methods have an optimizer "
-            "of their own",
+            f"{', '.join(alone)}: changes {REHEARSAL} alone. The other methods have "
+            "settings of their own there",
             show=not as_json,
         )
     if other and not force:

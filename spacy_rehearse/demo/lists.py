@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple, Union
+from typing import Dict, List, NamedTuple, Tuple
 
 DATA_DIR = Path(__file__).parent / "data"
 SPLITS = ("train", "dev", "test")
@@ -84,15 +84,14 @@ def split_words(name: str, lines: List[str]) -> List[str]:
     return words
 
 
-def read_lists(data_dir: Union[str, Path] = DATA_DIR) -> Lists:
+def read_lists() -> Lists:
     """Read all word lists; a heading with a capital is a slot, else a part.
 
-    data_dir (Union[str, Path]): The folder of the data files.
     RETURNS (Lists): Patterns and parts.
     """
     lists = Lists({}, {})
     for file_name in LIST_FILES:
-        path = Path(data_dir) / f"{file_name}.txt"
+        path = DATA_DIR / f"{file_name}.txt"
         for (name, split), lines in read_sections(path).items():
             if name in lists.patterns or (name, split) in lists.parts:
                 raise ValueError(f"{path.name}: another file has [{name} {split}].")
@@ -103,19 +102,18 @@ def read_lists(data_dir: Union[str, Path] = DATA_DIR) -> Lists:
     return lists
 
 
-def read_sentences(split: str, data_dir: Union[str, Path] = DATA_DIR) -> List[str]:
+def read_sentences(split: str) -> List[str]:
     """Read the sentences of a split, from all files named after it.
 
     split (str): "train", "dev" or "test".
-    data_dir (Union[str, Path]): The folder of the data files.
     RETURNS (List[str]): The sentences with their slots still to be filled.
     """
-    paths = sorted(Path(data_dir).glob(f"{split}_*.txt"))
+    paths = sorted(DATA_DIR.glob(f"{split}_*.txt"))
     sentences = [line for path in paths for line in read_lines(path)]
     twice = sorted({line for line in sentences if sentences.count(line) > 1})
     if twice or not sentences:
         raise ValueError(
-            f"The files {split}_*.txt in {data_dir} are missing or repeat these "
+            f"The files {split}_*.txt in {DATA_DIR} are missing or repeat these "
             f"sentences: {twice}."
         )
     return sentences
