@@ -32,7 +32,14 @@ MOST_MISALIGNED = 0.05  # share of the teacher's entities
 
 
 def check_settings(how: Settings) -> None:
-    """Raise a ValueError if a number is out of its range."""
+    """Raise a ValueError if a number is out of its range, or the pool no reader."""
+    if not callable(how.pool):
+        raise ValueError(
+            "[initialize.components.rehearsal] pool is a "
+            f"{type(how.pool).__name__}, not a reader: expected a function that takes "
+            "the pipeline and gives texts, such as that of @readers = "
+            '"spacy-rehearse.RawText.v1" (in Python: lambda nlp: texts)'
+        )
     if how.ratio < 0:
         raise ValueError(
             f"[components.rehearsal] ratio is {how.ratio}: silver words per gold word "
@@ -291,8 +298,8 @@ def check_vectors(nlp: Language, teacher: Teacher) -> None:
     theirs, ours = teacher.nlp.vocab.vectors, nlp.vocab.vectors
     if theirs.shape[0] and vectors_digest(nlp) != vectors_digest(teacher.nlp):
         raise ValueError(
-            f"the teacher {teacher.name!r} has {theirs.n_keys} word vectors, the "
-            f"pipeline has other ones or none ({ours.n_keys}): a sourced component "
+            f"the teacher {teacher.name!r} has {theirs.shape[0]} word vectors, the "
+            f"pipeline has other ones or none ({ours.shape[0]}): a sourced component "
             "comes without them. Set [initialize] vectors to the base, e.g. "
             "vectors = ${paths.base}"
         )

@@ -70,8 +70,10 @@ def check_columns(nlp: Language, teacher: Teacher) -> None:
     )
     if ours > theirs:
         raise ValueError(
-            f"{component!r} has a column already that the teacher lacks: the pipeline "
-            "was initialized before. Load the base anew"
+            f"{component!r} has a column already that the teacher lacks. In a config, "
+            "`source` and `teacher` have to be the same pipeline: to go on from a "
+            "trained one, name that in both. In a loop of your own, the pipeline was "
+            "initialized before: load the base anew"
         )
     if ours < theirs:  # spaCy puts the tok2vec's config in place of the whole column's
         raise ValueError(

@@ -361,7 +361,7 @@ class Rehearsal(Pipe):
         if movable:
             longer = averages if session.averages_longer else None
             with (
-                self._head.moving(averages),
+                self._head.moving(averages, self.n_updates),
                 longer_averages(models, longer, self.n_updates),
             ):
                 for model in models:
@@ -445,7 +445,8 @@ class Rehearsal(Pipe):
                 f"component {self.name!r} was not initialized: set teacher and pool in "
                 "[initialize.components.rehearsal]; in a loop of your own, call "
                 "nlp.initialize(get_examples) inside "
-                '`with nlp.select_pipes(enable=["rehearsal"])`. A pipeline that is '
+                '`with nlp.select_pipes(enable=["rehearsal"])`. A copy of a pipeline, '
+                "or what was saved of it, has to be initialized anew. A pipeline that is "
                 "only used to predict does not need the component: remove it"
             )
         return self.session

@@ -13,7 +13,7 @@ from spacy.language import Language
 from .averaging import AveragesT
 from .distillation import can_distil
 from .layers import ParamsT, output_layer, output_weights
-from .lead import scale_averages, scale_lead
+from .lead import lead_after, scale_averages, scale_lead
 from .margin import set_margin
 from .parameters import old_part
 from .session import Session
@@ -35,18 +35,19 @@ class Head:
         # Its weights, when nothing is learnt and while something is.
         self._both: BothT = None
         self._silenced: BothT = None  # and the same before and after it is saved
-        self._led: List[int] = []  # actions with a lead, when nothing is learnt
+        self._lead = 1.0  # when nothing is learnt, and of which actions
+        self._led: List[int] = []
         self._led_averages: List[int] = []
 
     def learn(self) -> None:
         """Set the margin, and take the lead off, until it is settled."""
-        margin, lead = self.session.margin, self.session.lead
-        if not margin and lead == 1.0:
+        margin = self.session.margin
+        if not margin and self._lead == 1.0:
             return
         if self._both is not None:  # someone else has moved it
             self._led = []
         settled = output_weights(self.pipe)
-        scale_lead(self.pipe, self._led, 1 / lead)
+        scale_lead(self.pipe, self._led, 1 / self._lead)
         if margin:
             set_margin(self.pipe, margin, self.session.old_labels)
         self._both = settled, output_weights(self.pipe)
@@ -89,20 +90,21 @@ class Head:
         return is_same
 
     @contextmanager
-    def moving(self, averages: Optional[AveragesT]) -> Iterator[None]:
+    def moving(self, averages: Optional[AveragesT], n_updates: int) -> Iterator[None]:
         """Let an optimizer move weights and averages as they are learnt.
 
         averages (Optional[Dict[Tuple[int, str], Array]]): The optimizer's averages.
             None if it keeps none.
+        n_updates (int): How many updates there were, with this one.
         """
-        lead = self.session.lead
-        scale_lead(self.pipe, self._led, 1 / lead)
-        scale_averages(averages or {}, self.pipe, self._led_averages, 1 / lead)
+        scale_lead(self.pipe, self._led, 1 / self._lead)
+        scale_averages(averages or {}, self.pipe, self._led_averages, 1 / self._lead)
         try:
             yield
         finally:  # also if it is interrupted: spaCy saves what there is
-            if lead != 1.0:
+            self._lead = lead_after(n_updates, self.session.lead)
+            if self._lead != 1.0:
                 self._led = seen_actions(self.pipe, self.session.labels)
                 self._led_averages = self._led
-                scale_lead(self.pipe, self._led, lead)
-                scale_averages(averages or {}, self.pipe, self._led, lead)
+                scale_lead(self.pipe, self._led, self._lead)
+                scale_averages(averages or {}, self.pipe, self._led, self._lead)

@@ -12,7 +12,11 @@ from .silver import Shard, SilverText
 # Retention is then sure to about a point, and quick to measure at each checkpoint.
 MOST_TEXTS, MOST_WORDS = 1000, 100_000
 
+ENOUGH = 0.5  # of what is to be held out: with less left of it, more is drawn
+MOST_DRAWN = 64  # times what is to be held out
+
 ReadT = Callable[[Shard], List[SilverText]]
+PlacedT = Tuple[Tuple[int, int], SilverText]  # number of its shard, and place in that
 
 
 class Split(NamedTuple):
@@ -44,10 +48,11 @@ def split_silver(
 ) -> Split:
     """Set a random share of the silver aside, with nothing like it left in the rest.
 
-    shards (Sequence[Shard]): All the silver. Read three times, one shard at a time.
+    shards (Sequence[Shard]): All the silver. Read a few times, one shard at a time.
     read (Callable[[Shard], List[SilverText]]): Reads a shard.
     share (float): The share to hold out, between 0 and 1; at most 1,000 texts, and
-        at most 100,000 words unless a single text has more.
+        at most 100,000 words unless a single text has more. One of them has an entity,
+        if any text has that is not like the gold.
     seed (int): The same seed and texts give the same split.
     gold_texts (Iterable[str]): Texts of the gold. Pool texts nearly the same go into
         neither part: there, gold knows better than the teacher.
@@ -56,15 +61,18 @@ def split_silver(
     """
     n_texts = sum(shard.n_texts for shard in shards)
     size = min(MOST_TEXTS, max(1, round(share * n_texts)))
-    gold_texts = list(gold_texts)
-    ranked = heapq.nsmallest(size, _ranks(shards, read, seed))
-    totals = accumulate(n_words for _, _, n_words in ranked)
-    n_fit = max(1, sum(total <= MOST_WORDS for total in totals))
-    chosen = {place for _, place, _ in ranked[:n_fit]}
-    drawn = [item for place, item in _places(shards, read) if place in chosen]
-    phrases = set_phrases(gold_texts) | set_phrases(item.text for item in drawn)
-    gold = NearDuplicateIndex(gold_texts, phrases)
-    heldout = [item for item in drawn if item.text not in gold]
+    gold_texts, n_drawn = list(gold_texts), size
+    while True:
+        drawn = _draw(shards, read, seed, n_drawn)
+        phrases = set_phrases(gold_texts) | set_phrases(x.text for _, x in drawn)
+        gold = NearDuplicateIndex(gold_texts, phrases)
+        usable = [(place, x) for place, x in drawn if x.text not in gold]
+        is_enough = len(usable) >= ENOUGH * size and any(x.entities for _, x in usable)
+        if is_enough or n_drawn >= min(n_texts, MOST_DRAWN * size):
+            break
+        n_drawn *= 2
+    held = _choose(usable, size)
+    chosen, heldout = {place for place, _ in held}, [x for _, x in held]
     like_heldout = NearDuplicateIndex((item.text for item in heldout), phrases)
     training = []
     for number, shard in enumerate(shards):
@@ -90,6 +98,31 @@ def split_silver(
     return split
 
 
+def _draw(
+    shards: Sequence[Shard], read: ReadT, seed: int, n_drawn: int
+) -> List[PlacedT]:
+    """RETURNS (List[Tuple[Tuple[int, int], SilverText]]): Some silver, in random order,
+    and where it stands. If more is drawn, it begins with the same.
+    """
+    ranked = heapq.nsmallest(n_drawn, _ranks(shards, read, seed))
+    ranks = {place: rank for rank, (_, place) in enumerate(ranked)}
+    drawn = [(place, x) for place, x in _places(shards, read) if place in ranks]
+    return sorted(drawn, key=lambda x: ranks[x[0]])
+
+
+def _choose(usable: Sequence[PlacedT], size: int) -> List[PlacedT]:
+    """RETURNS (List[Tuple[Tuple[int, int], SilverText]]): The first ones, as many as
+    may be held out, in the order of the pool. One has an entity, if any has.
+    """
+    totals = accumulate(x.n_words for _, x in usable)
+    n_fit = max(1, sum(total <= MOST_WORDS for total in totals))
+    held = list(usable[: min(size, n_fit)])
+    if not any(x.entities for _, x in held):
+        marked = [item for item in usable if item[1].entities]
+        held = [*held[:-1], *(marked[:1] or held[-1:])]
+    return sorted(held, key=lambda x: x[0])
+
+
 def _places(shards: Sequence[Shard], read: ReadT):
     for number, shard in enumerate(shards):
         for i, item in enumerate(read(shard)):
@@ -100,4 +133,4 @@ def _ranks(shards: Sequence[Shard], read: ReadT, seed: int):
     # A text's rank comes from what it says, not from where it stands in the pool.
     for place, item in _places(shards, read):
         text = item.text.encode("utf8", "surrogatepass")
-        yield sha256(f"{seed}:".encode() + text).digest(), place, item.n_words
+        yield sha256(f"{seed}:".encode() + text).digest(), place

@@ -19,6 +19,18 @@ from .distillation import action_names
 from .layers import output_layer
 from .margin import OUTSIDE
 from .parameters import KeyT
+from .recipe import LEAD_GROWS
+
+
+def lead_after(n_updates: int, lead: float) -> float:
+    """Let a lead grow while new labels have not learnt yet to lose where `O` does, too:
+    on old entities. Multiplied at once, what is left to chance would win there.
+
+    n_updates (int): How many updates there were.
+    lead (float): What it grows to.
+    RETURNS (float): The factor.
+    """
+    return 1 + (lead - 1) * min(1.0, n_updates / LEAD_GROWS)
 
 
 def scale_lead(pipe: Any, actions: Sequence[int], by: float) -> None:

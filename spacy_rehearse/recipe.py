@@ -58,6 +58,7 @@ MARGIN_ALONE = 0.75  # without silver, whose `O` pulls them down, they need less
 # What a copy learns of a few hundred entities hardly ever outbids a base that has a
 # word of its own. Its lead over `O` counts so many times (lead.py).
 LEAD_OF_COPY = 5.0
+LEAD_GROWS = 100  # updates until it is that
 
 # A small column learns what the old entities have in common with the new ones, and
 # little by heart. A wide one takes more time to predict, and learns more only where it

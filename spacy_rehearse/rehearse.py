@@ -131,7 +131,7 @@ def learn_silver(
                 authority=session.labels,
                 losses=losses,
             )
-    return losses[component]
+    return float(losses[component])
 
 
 def _as_teacher_sees(

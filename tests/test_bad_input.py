@@ -71,6 +71,7 @@ def attempt(base, corpus, monkeypatch):
             "'nowhere.jsonl' does not exist",
         ),
         ({"pool": lambda nlp: iter(())}, "the pool is empty"),
+        ({"pool": ["A text."]}, "pool is a list, not a reader"),
         ({"pool": create_raw_text_v1("")}, "the path of the pool is empty"),
         ({"pool": lambda nlp: [None]}, "gives NoneType, not str"),
     ],

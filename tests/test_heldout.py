@@ -15,12 +15,15 @@ from .util import make_texts
 TEXTS = [text for text, _ in make_texts(200, (), seed=5)]
 
 
-def split(texts=TEXTS, size=25, share=0.1, seed=0, gold=(), n_words=5):
+def split(texts=TEXTS, size=25, share=0.1, seed=0, gold=(), n_words=5, marked=()):
     batches = [texts[i : i + size] for i in range(0, len(texts), size)]
     shards = [Shard(str(i), len(b), 0, Counter()) for i, b in enumerate(batches)]
 
     def read(shard):
-        return [SilverText(text, (), n_words) for text in batches[int(shard.key)]]
+        said = {text: ((0, 1, "ORG"),) for text in marked}
+        return [
+            SilverText(x, said.get(x, ()), n_words) for x in batches[int(shard.key)]
+        ]
 
     made = split_silver(shards, read, share=share, seed=seed, gold_texts=gold)
     training = [read(shard)[i].text for shard, kept in made.training for i in kept]
@@ -69,6 +72,21 @@ def test_heldout_a_footer_makes_no_copies():
 def test_heldout_gold_texts_are_in_neither_part():
     heldout, training, _ = split(gold=[text.upper() for text in TEXTS[:50]])
     assert not set(TEXTS[:50]) & set(heldout + training)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heldout_is_drawn_from_what_is_not_like_the_gold(seed):
+    heldout, training, _ = split(seed=seed, gold=TEXTS[:190], share=0.01)
+    assert len(heldout) >= 1 and len(training) >= 1
+    assert not set(TEXTS[:190]) & set(heldout + training)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heldout_has_an_entity_if_any_text_has(seed):
+    heldout, training, _ = split(seed=seed, marked=TEXTS[7:8])
+    assert len(heldout) == 20 and TEXTS[7] in heldout and TEXTS[7] not in training
+    assert len(split(seed=seed, marked=TEXTS[7:8], share=0.001)[0]) == 1
+    assert TEXTS[7] not in split(seed=seed, marked=TEXTS[7:8], gold=TEXTS[7:8])[0]
 
 
 def test_heldout_depends_on_seed_and_texts_alone():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thinc.api import Adam
 
-from spacy_rehearse import component
+from spacy_rehearse import component, lead
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.distillation import action_names, label_of
 from spacy_rehearse.layers import output_layer
@@ -83,12 +83,34 @@ def test_lead_of_averages_is_that_of_weights(ner):
 
 
 @pytest.mark.parametrize(
-    "column, lead",
+    "column, factor",
     [(COPY, LEAD_OF_COPY), ({**COPY, "step_back": True}, 1.0), (None, 1.0)],
 )
-def test_lead_is_for_a_copy_beside_frozen_scores(base, corpus, column, lead):
+def test_lead_is_for_a_copy_beside_frozen_scores(base, corpus, column, factor):
     nlp, _ = initialized(base, corpus, column=column)
-    assert nlp.get_pipe("rehearsal").session.lead == lead
+    assert nlp.get_pipe("rehearsal").session.lead == factor
+
+
+def test_lead_grows_to_what_it_is():
+    grown = [lead.lead_after(n, 5.0) for n in range(300)]
+    assert grown[0] == 1 and grown == sorted(grown)
+    assert set(grown[100:]) == {5.0}
+
+
+def test_lead_takes_no_old_entity_before_new_labels_have_learnt_to_lose(base, corpus):
+    spacy.util.fix_random_seed(0)
+    nlp, examples = initialized(base, corpus, column=COPY)
+    texts = [text for text, _ in make_texts(100, NEW, seed=2)]
+    said = [
+        [(e.text, e.label_) for e in doc.ents] for doc in spacy.load(base).pipe(texts)
+    ]
+    assert sum(map(len, said)) > 50
+    optimizer = Adam(0.001)
+    for _ in range(5):
+        train(nlp, examples, 2, optimizer)
+        ours = [{(e.text, e.label_) for e in doc.ents} for doc in nlp.pipe(texts)]
+        kept = [e in found for found, old in zip(ours, said, strict=True) for e in old]
+        assert sum(kept) >= 0.99 * len(kept)
 
 
 def train(nlp, examples, n_updates, optimizer):
@@ -111,15 +133,20 @@ def whole_head(nlp):
     return {name: layer.get_param(name).copy() for name in ("W", "b")}
 
 
+@pytest.fixture
+def whole_at_once(monkeypatch):
+    monkeypatch.setattr(lead, "LEAD_GROWS", 1)
+
+
 @pytest.mark.parametrize("margin", [0.0, 1.5])
-def test_lead_does_not_change_what_is_learnt(base, corpus, margin):
+def test_lead_does_not_change_what_is_learnt(base, corpus, margin, whole_at_once):
     """Between updates it is there, in weights and averages, and off while they move."""
     made = []
-    for lead in (1.0, 2.0):
+    for factor in (1.0, 2.0):
         spacy.util.fix_random_seed(0)
         nlp, examples = initialized(base, corpus, column=COPY)
         rehearsal = nlp.get_pipe("rehearsal")
-        rehearsal.session.lead, rehearsal.session.margin = lead, margin
+        rehearsal.session.lead, rehearsal.session.margin = factor, margin
         optimizer = Adam(0.01, use_averages=True)
         train(nlp, examples, 3, optimizer)
         layer = output_layer(nlp.get_pipe("ner").model)
@@ -189,7 +216,7 @@ def test_lead_is_not_in_averages_twice_if_an_update_is_interrupted(base, corpus)
 
 
 def test_lead_is_in_what_is_saved_if_the_optimizer_is_interrupted(
-    base, corpus, monkeypatch
+    base, corpus, monkeypatch, whole_at_once
 ):
     nlp, examples = initialized(base, corpus, column=COPY)
     optimizer = Adam(0.01, use_averages=True)
