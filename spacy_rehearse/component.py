@@ -446,8 +446,8 @@ class Rehearsal(Pipe):
                 "[initialize.components.rehearsal]; in a loop of your own, call "
                 "nlp.initialize(get_examples) inside "
                 '`with nlp.select_pipes(enable=["rehearsal"])`. A copy of a pipeline, '
-                "or what was saved of it, has to be initialized anew. A pipeline that is "
-                "only used to predict does not need the component: remove it"
+                "or what was saved of it, has to be initialized anew. One that is only "
+                "used to predict does not need the component: remove it"
             )
         return self.session
 
