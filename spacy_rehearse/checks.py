@@ -297,9 +297,10 @@ def check_vectors(nlp: Language, teacher: Teacher) -> None:
     """Raise a ValueError if the teacher's word vectors are not the student's."""
     theirs, ours = teacher.nlp.vocab.vectors, nlp.vocab.vectors
     if theirs.shape[0] and vectors_digest(nlp) != vectors_digest(teacher.nlp):
+        n_ours = ours.n_keys if ours.shape[0] else 0  # a sourced pipe leaves the keys
         raise ValueError(
-            f"the teacher {teacher.name!r} has {theirs.shape[0]} word vectors, the "
-            f"pipeline has other ones or none ({ours.shape[0]}): a sourced component "
+            f"the teacher {teacher.name!r} has {theirs.n_keys} word vectors, the "
+            f"pipeline has other ones or none ({n_ours}): a sourced component "
             "comes without them. Set [initialize] vectors to the base, e.g. "
             "vectors = ${paths.base}"
         )

@@ -247,7 +247,7 @@ def without_vectors(base):
 
 def test_bad_vectors_of_the_base_are_not_set(attempt, vectors_base):
     with pytest.raises(
-        ValueError, match=r"has 8 word vectors.*vectors = \$\{paths.base\}"
+        ValueError, match=r"has 8 word vectors.*none \(0\).*vectors = \$\{paths.base\}"
     ):
         attempt(without_vectors(vectors_base), teacher=str(vectors_base))
 

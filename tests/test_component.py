@@ -220,7 +220,7 @@ def test_component_initialized_again_starts_anew(base, corpus):
 def test_component_initialized_twice_says_so(base, corpus):
     nlp, examples = initialized(base, corpus)
     pool = create_raw_text_v1(corpus / "pool.jsonl")
-    with pytest.raises(ValueError, match="was initialized before. Load the base anew"):
+    with pytest.raises(ValueError, match="was initialized before: load the base anew"):
         nlp.get_pipe("rehearsal").initialize(
             lambda: examples, nlp=nlp, teacher=str(base), pool=pool, cache=None
         )
