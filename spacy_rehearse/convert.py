@@ -304,7 +304,10 @@ def _read_span(span: Dict[str, Any], text: str) -> Entity:
 
 
 def _within(doc: Doc, start: int, end: int) -> List[Span]:
-    """RETURNS (List[Span]): The tokens that a span touches, if it touches any."""
+    """RETURNS (List[Span]): The tokens that a span touches, if it touches any. One that
+    ends before it starts touches what is between.
+    """
+    start, end = min(start, end), max(start, end, start + 1)
     start, end = max(start, 0), min(end, len(doc.text))
     span = doc.char_span(start, end, alignment_mode="expand") if start < end else None
     return [] if span is None else [span]

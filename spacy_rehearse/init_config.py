@@ -81,7 +81,7 @@ def make_config(
     dev_docs = read_docs(dev, Vocab())
     check_dev(str(dev), recipe.measure_gold(dev_docs).labels, new)
     keep = share_to_keep(docs, dev_docs, new)
-    docs = thin(docs, keep)
+    docs = thin(docs, keep, new)
     gold = recipe.measure_gold(docs).only(new)
     rehearse = pool is not None
     # A column learns beside shared embeddings; else, the recogniser needs its own copy.
@@ -98,7 +98,7 @@ def make_config(
         "nlp": _nlp_section(nlp, names, _needed(nlp, component), grow),
         "components": _components(nlp, component, rehearse, grow, gold),
         "corpora": {
-            "train": {**_corpus("train"), "augmenter": _thinner(keep)},
+            "train": {**_corpus("train"), "augmenter": _thinner(keep, new, marked)},
             "dev": _corpus("dev"),
         },
         "training": _training(nlp, component, gold, rehearse, grow, step_back),
@@ -183,11 +183,14 @@ def _corpus(name: str) -> Dict[str, Any]:
     }
 
 
-def _thinner(keep: float) -> Optional[Dict[str, Any]]:
+def _thinner(
+    keep: float, new: Sequence[str], marked: Collection[str]
+) -> Optional[Dict[str, Any]]:
     """Leaves most texts without an entity out, if hardly any has one."""
     if keep == 1:
         return None
-    return {"@augmenters": "spacy-rehearse.Thin.v1", "keep": keep}
+    thinner = {"@augmenters": "spacy-rehearse.Thin.v1", "keep": keep}
+    return thinner if {*marked} <= {*new} else {**thinner, "labels": list(new)}
 
 
 def read_gold_of(config: Config) -> List[Doc]:
@@ -198,7 +201,9 @@ def read_gold_of(config: Config) -> List[Doc]:
     """
     docs = read_docs(Path(config["paths"]["train"]), Vocab())
     thinner = config["corpora"]["train"]["augmenter"]
-    return thin(docs, thinner["keep"]) if thinner else docs
+    if not thinner:
+        return docs
+    return thin(docs, thinner["keep"], thinner.get("labels"))
 
 
 def _training(

@@ -9,7 +9,7 @@ that it is the same texts each time.
 """
 
 from hashlib import blake2b
-from typing import Callable, Collection, Iterator, List, Sequence
+from typing import Callable, Collection, Iterator, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -29,32 +29,42 @@ def share_to_keep(
 
     docs (Sequence[Doc]): The gold.
     dev (Sequence[Doc]): The gold to choose the checkpoint by.
-    labels (Collection[str]): The labels that are learnt: dev may mark others, too.
+    labels (Collection[str]): The labels that are learnt: both may mark others, too.
     RETURNS (float): The share, 1.0 for all: unless hardly any text has one, or dev has
         them far more often, and then SILENT of the others for each that has.
     """
     wanted = max(SPARSE, RARER * share_marked(dev, labels))
-    n_silent = sum(not doc.ents for doc in docs)
+    n_marked = sum(is_marked(doc, labels) for doc in docs)
+    n_silent = len(docs) - n_marked
     if not 0 < share_marked(docs, labels) < wanted or not n_silent:
         return 1.0
-    share = SILENT * (len(docs) - n_silent) / n_silent
+    share = SILENT * n_marked / n_silent
     return min(max(round(share, 3), LEAST), 1.0)
 
 
 def share_marked(docs: Sequence[Doc], labels: Collection[str]) -> float:
     """RETURNS (float): The share of docs that have an entity of one of the labels."""
-    n_marked = sum(any(ent.label_ in labels for ent in doc.ents) for doc in docs)
-    return n_marked / max(len(docs), 1)
+    return sum(is_marked(doc, labels) for doc in docs) / max(len(docs), 1)
 
 
-def thin(docs: Sequence[Doc], keep: float) -> List[Doc]:
+def is_marked(doc: Doc, labels: Optional[Collection[str]]) -> bool:
+    """RETURNS (bool): Whether a doc has an entity of one of the labels, or, if they are
+    None, any.
+    """
+    return any(labels is None or ent.label_ in labels for ent in doc.ents)
+
+
+def thin(
+    docs: Sequence[Doc], keep: float, labels: Optional[Collection[str]] = None
+) -> List[Doc]:
     """Leave texts without an entity out.
 
     docs (Sequence[Doc]): The gold.
     keep (float): The share of them to keep.
+    labels (Optional[Collection[str]]): Labels whose entities count. None for all.
     RETURNS (List[Doc]): The texts that are left.
     """
-    return [doc for doc in docs if doc.ents or is_kept(doc.text, keep)]
+    return [doc for doc in docs if is_marked(doc, labels) or is_kept(doc.text, keep)]
 
 
 def is_kept(text: str, keep: float) -> bool:
@@ -66,10 +76,12 @@ def is_kept(text: str, keep: float) -> bool:
     return int.from_bytes(digest, "big") < keep * 2**64
 
 
-def create_thin_v1(keep: float) -> ThinnerT:
+def create_thin_v1(keep: float, labels: Optional[List[str]] = None) -> ThinnerT:
     """Create an augmenter, for spacy.Corpus.v1, that leaves texts out of the gold.
 
     keep (float): The share of texts without an entity to keep, above 0.
+    labels (Optional[List[str]]): Labels whose entities count: the new ones, where the
+        gold marks others, too. None for all.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If the share is none.
     """
@@ -80,6 +92,6 @@ def create_thin_v1(keep: float) -> ThinnerT:
         )
 
     def leave_out(nlp: Language, example: Example) -> Iterator[Example]:
-        yield from [example] if thin([example.reference], keep) else []
+        yield from [example] if thin([example.reference], keep, labels) else []
 
     return leave_out

@@ -500,7 +500,14 @@ def test_cli_imports_code_that_a_pipeline_needs(spacy_cli, base, corpus, workdir
     paths = [("--" + x, corpus / f"{x}.spacy") for x in ("train", "dev")]
     config = ("init-config", "c.cfg", "--base", "base", *paths[0], *paths[1])
     config += ("--pool", corpus / "pool.jsonl", *code)
-    assert spacy_cli(*config).exit_code == 0
+    done = spacy_cli(*config)
+    assert done.exit_code == 0
+    assert "rehearse check c.cfg --code own.py" in done.stdout
+    trains = "python -m spacy train c.cfg --output training --code own.py"
+    assert trains in done.stdout and trains in Path("c.cfg").read_text()
+    _remove((*registry.factories.namespace, component))
+    done = spacy_cli("check", "c.cfg")
+    assert done.exit_code == 1 and "give its file with --code" in done.stdout
     for command in rehearse_cli.registered_commands:
         assert "--code" in spacy_cli(command.name, "--help").stdout
 

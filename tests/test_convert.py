@@ -93,6 +93,12 @@ def test_convert_leaves_what_it_can_not_place_as_missing(tmp_path):
     assert [t.ent_iob for t in made.docs[0]] == [0, 2, 3, 1, 0, 2, 0]
 
 
+def test_convert_leaves_what_ends_before_it_starts_as_missing(tmp_path):
+    made = convert(tmp_path, {"text": "He took Zoomer X", "spans": [span(14, 8)]})
+    assert len(made.problems) == 1
+    assert [t.ent_iob for t in made.docs[0]] == [2, 2, 0, 2]
+
+
 @pytest.mark.parametrize(
     "record,words",
     [

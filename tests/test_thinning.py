@@ -64,6 +64,20 @@ def test_thinning_old_labels_that_dev_marks_say_nothing_of_new_ones():
     assert share_to_keep(docs, dev, ["GADGET", "PERSON"]) < 1
 
 
+def test_thinning_old_labels_that_gold_marks_do_not_count(tmp_path):
+    docs = texts(5, 200)
+    old = [make(f"Ada Lovelace, {i}", "PERSON") for i in range(200)]
+    keep = share_to_keep(docs + old, docs, ["GADGET"])
+    assert 0.02 < keep < 0.06
+    left = thin(docs + old, keep, ["GADGET"])
+    assert sum(ent.label_ == "GADGET" for doc in left for ent in doc.ents) == 5
+    assert len(left) < 40
+    DocBin(docs=docs + old).to_disk(tmp_path / "gold.spacy")
+    augmenter = create_thin_v1(keep, ["GADGET"])
+    read = Corpus(tmp_path / "gold.spacy", augmenter=augmenter)(NLP)
+    assert [eg.reference.text for eg in read] == [doc.text for doc in left]
+
+
 def test_thinning_is_independent_of_the_dev_split():
     train, _ = split_off(texts(0, 2000), 0.5)
     assert 0.07 < sum(is_kept(doc.text, 0.1) for doc in train) / len(train) < 0.13

@@ -9,6 +9,7 @@ from thinc.api import ConfigValidationError
 from wasabi import msg
 
 from ..files import can_be_written
+from ..teacher import NO_FACTORY
 
 
 @contextmanager
@@ -32,6 +33,8 @@ def _told(error: Exception) -> List[str]:
         return [f"{where}: {x}" for x in wrong_settings(error)]
     if isinstance(error, OSError) and error.filename and error.strerror:
         return [f"{error.filename}: {error.strerror}"]
+    if NO_FACTORY in str(error) and "--code" not in str(error):
+        return [str(error), "If it is code of your own, give its file with --code"]
     return [str(error)]
 
 

@@ -158,7 +158,8 @@ def init_config_cli(
         if dry_run:
             _explain(base, component, config, gold, method, given)
             return
-        options = f"--output {_free_folder(base)}" + " --gpu-id 0" * gpu
+        with_code = f" --code {_quoted(code)}" if code else ""
+        options = f"--output {_free_folder(base)}" + " --gpu-id 0" * gpu + with_code
         where = _quoted(output_file)
         text = with_comments(config, config_path=where, gold=gold, options=options)
         output_file.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +172,7 @@ def init_config_cli(
         )
     if how.rehearses:
         msg.text("Look at gold, dev and pool through the base's eyes, and train:")
-        typer.echo(f"python -m spacy rehearse check {where}")
+        typer.echo(f"python -m spacy rehearse check {where}{with_code}")
     else:
         msg.text("You can now train the pipeline:")
     typer.echo(f"python -m spacy train {where} {options}")  # msg.text wraps

@@ -1,9 +1,8 @@
-"""Print F before and after: python -m spacy_rehearse.demo.table METRICS --base BASE."""
+"""Print F before and after: python -m spacy_rehearse.demo.table METRICS --test TEST."""
 
 from pathlib import Path
 from typing import Annotated, Collection, Dict, List
 
-import spacy
 import srsly
 import typer
 from spacy.vocab import Vocab
@@ -20,7 +19,6 @@ def table_cli(
         List[Path],
         typer.Argument(help="What `spacy evaluate --output` wrote, the base's first"),
     ],
-    base: Annotated[str, typer.Option(help="The base: its labels are the old ones")],
     test: Annotated[
         Path, typer.Option(help="The .spacy file or folder that was evaluated on")
     ],
@@ -31,7 +29,10 @@ def table_cli(
     for path in [*metrics, test, rehearsed]:
         if not path.exists():
             msg.fail(f"Can't find {path}", exits=1)
-    old = set(spacy.load(base).pipe_labels[component])
+    meta = srsly.read_json(rehearsed / "meta.json")
+    about = meta["spacy_rehearse"]
+    learnt = set(about["labels"]) - set(about["corrected"])
+    old = set(meta["labels"][component]) - learnt
     in_test = {ent.label_ for doc in read_docs(test, Vocab()) for ent in doc.ents}
     scores = {path.stem: srsly.read_json(path) for path in metrics}
     rows = make_rows(list(scores.values()), old & in_test, in_test - old)
@@ -41,10 +42,10 @@ def table_cli(
     if not old & in_test:
         marked = ", ".join(sorted(in_test))
         msg.warn(f"{test} marks only {marked}: the old labels can't be measured on it")
-    kept = srsly.read_json(rehearsed / "meta.json")["spacy_rehearse"]["scores"]
+    kept = 100 * about["scores"]["rehearsal_retention"]
     msg.info(
-        f"rehearsed: agrees with the base (F {100 * kept['rehearsal_retention']:.1f}) "
-        "on pool text held out from training"
+        f"rehearsed: agrees with the base (F {kept:.1f}) on pool text held out from "
+        "training"
     )
 
 
