@@ -6,7 +6,7 @@ from typing import Any, Collection, Dict, List, Sequence, Tuple
 from spacy.language import Language
 
 from .about import __version__
-from .diagnose import advise_on_rate
+from .diagnose import advise_on_others, advise_on_rate
 from .expert import miss_most
 from .findings import are_asked
 from .fitting import others_that_learn
@@ -234,6 +234,8 @@ def _explain(
     """Tell what is done otherwise than the settings say, and why."""
     training = nlp.config.interpolate()["training"]
     lines = advise_on_rate(training, column=session.column is not None)
+    others = others_that_learn(nlp, how, inputs)
+    lines += advise_on_others(others, inputs.teacher, inputs.frozen)
     if inputs.memory.exemplars:
         n_gold = len({x.text for x in inputs.memory.exemplars}) - n_replayed
         more = f" ({n_gold} more are in this round's gold)" if n_gold else ""
@@ -253,7 +255,7 @@ def _explain(
         lines.append(_explain_step_back(inputs.corrected, hidden, how))
     if session.renamer:
         lines.append(_explain_renaming(session.renamer, session.labels, inputs))
-    elif others := others_that_learn(nlp, how, inputs):
+    elif others:
         if how.rename or (how.rename is None and session.column):
             lines.append(f"No names are made up: {', '.join(others)} would learn them")
     if how.column is not None and inputs.no_column:

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import (
     Any,
+    Collection,
     Dict,
     Iterable,
     List,
@@ -334,6 +335,33 @@ def advise_on_weights(config: Mapping[str, Any], teacher: Teacher) -> List[str]:
         f"The checkpoint is chosen by {told}: set rehearsal_score = 1.0 in [training."
         "score_weights], and others to 0.0, as init-config does. ents_f would choose "
         "the one that forgot most"
+    ]
+
+
+def advise_on_others(
+    pipeline: Iterable[str], teacher: Teacher, still: Collection[str]
+) -> List[str]:
+    """Tell if other pipes of the base learn, too, by gold that is not for them.
+
+    pipeline (Iterable[str]): The pipes that run during the training.
+    teacher (Teacher): The teacher.
+    still (Collection[str]): Those of which something is known: they are frozen, or
+        known to learn.
+    RETURNS (List[str]): The advice, if any.
+    """
+    others = [
+        name
+        for name in pipeline
+        if name not in {*still, teacher.component}
+        if name in teacher.nlp.component_names
+        if getattr(teacher.nlp.get_pipe(name), "is_trainable", False)
+    ]
+    if not others:
+        return []
+    told = ", ".join(others)
+    return [
+        f"Other pipes of the base learn, too, and will change: {told}. Add to "
+        "[training] frozen_components what has no annotation of its own in the gold"
     ]
 
 

@@ -296,6 +296,13 @@ def test_component_tells_of_siblings_that_read_what_learns(shared_base, corpus, 
     told = initialize(nlp, shared_base, corpus, examples).session.summary
     warned = [line for line in told if "tagger may get worse" in line]
     assert bool(warned) == (not frozen)
+    assert any("will change: tagger" in line for line in told)
+    training["frozen_components"].append("tagger")
+    nlp = spacy.load(shared_base)
+    nlp.config["training"].update(training)
+    nlp.add_pipe("rehearsal", first=True)
+    told = initialize(nlp, shared_base, corpus, examples).session.summary
+    assert not any("will change" in line for line in told)
 
 
 @pytest.mark.parametrize(

@@ -349,6 +349,7 @@ def test_check_knows_where_there_can_be_no_column(shared_base, corpus, workdir):
     config.to_disk("c.cfg")
     done = CliRunner().invoke(rehearse_cli, ["check", "c.cfg", "--json"])
     assert done.exit_code == 0, done.output
+    assert "will change: tagger" in done.output
     advice = " ".join(json.loads(done.stdout)["advice"])
     assert "All weights learn, the old ones, too, at a rate of 0.006" in advice
 

@@ -24,6 +24,7 @@ from ..column import DEFAULT_COLUMN
 from ..diagnose import (
     Diagnosis,
     advise,
+    advise_on_others,
     advise_on_rate,
     advise_on_weights,
     check_pool,
@@ -102,6 +103,8 @@ def check_cli(
     given = config["initialize"]["components"]["rehearsal"]
     grows = given.get("column", DEFAULT_COLUMN) is not None and not inputs.no_column
     advice = advise(found, learns_from_pool=ratio > 0, column=grows)
+    still = (*inputs.frozen, *inputs.upstream)
+    advice += advise_on_others(config["nlp"]["pipeline"], teacher, still)
     advice += advise_on_weights(config, teacher)
     advice += advise_on_rate(config["training"], column=grows)
     if as_json:
