@@ -7,6 +7,7 @@ from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
 from .recipe import (
+    COPIED_ENTITIES,
     COPIED_GOLD,
     EPOCHS,
     FEW_ENTITIES,
@@ -100,7 +101,7 @@ def explain(config: Config, gold: GoldSize, *, copies: bool = False) -> List[Row
         (
             "column",
             _size(given["column"]),
-            _kind_of_column(copies and should_copy(gold.n_words), gold)
+            _kind_of_column(copies and _is_small(gold), gold)
             if grows
             else "the method has none, or none fits here: old weights learn, too",
         ),
@@ -134,10 +135,15 @@ def _kind_of_column(copy: bool, gold: GoldSize) -> str:
     if not copy:
         return "new weights, the base's are frozen; null is what fits"
     return (
-        f"a copy of the base beside it, as gold has {gold.n_words:,} words: below "
-        f"{COPIED_GOLD:,} new weights learn less. The pipeline takes the time of two "
-        "to predict; copy = false takes less"
+        f"a copy of the base beside it, as gold has {gold.n_words:,} words and "
+        f"{gold.labels.total():,} new entities: below {COPIED_GOLD:,}, or "
+        f"{COPIED_ENTITIES}, new weights learn less. The pipeline takes the time of "
+        "two to predict; copy = false takes less"
     )
+
+
+def _is_small(gold: GoldSize) -> bool:
+    return should_copy(gold.n_words, gold.labels.total())
 
 
 def _size(column: Any) -> str:
@@ -185,7 +191,7 @@ def _length(steps: int, gold: GoldSize, rehearses: bool) -> str:
     if steps > 1.2 * wanted and steps >= MORE_STEPS:
         why = "old labels have to step back for new ones, which takes so long"
         why = why if rehearses else f"as many as with rehearsal, where {why}"
-    if steps == MORE_STEPS and gold.n_words < SMALL_GOLD:
+    if steps == MORE_STEPS and (gold.n_words < SMALL_GOLD or _is_small(gold)):
         why = "of small gold, some labels are learnt late, and dev tells which"
     if steps < 0.8 * wanted:
         why = "the most updates that are worth it"

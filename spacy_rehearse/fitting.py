@@ -99,7 +99,9 @@ def fit_copy(how: Settings, inputs: Inputs) -> bool:
     if any(settings[size] is not None for size in SIZES):
         return False
     n_words = sum(len(eg.reference) for eg in inputs.gold.examples)
-    return should_copy(n_words) and copy_fits(inputs.teacher.nlp, how.component)
+    n_entities = sum(inputs.gold.labels[label] for label in inputs.labels)
+    fits = copy_fits(inputs.teacher.nlp, how.component)
+    return fits and should_copy(n_words, n_entities)
 
 
 def fit_column(

@@ -215,12 +215,14 @@ def _training(
     step_back: bool,
 ) -> Dict[str, Any]:
     transformer = has_transformer(nlp, component)
+    copy = recipe.should_copy(gold.n_words, gold.labels.total())
+    copy = copy and copy_fits(nlp, component)
+    # As long for other methods: they are compared with what a copy learns.
     length = recipe.training_length(
-        gold.n_words, step_back=step_back, transformer=transformer
+        gold.n_words, copy=copy, step_back=step_back, transformer=transformer
     )
     rate = recipe.COLUMN_LEARN_RATE if grow else recipe.LEARN_RATE
-    copied = recipe.should_copy(gold.n_words)
-    if grow and copied and copy_fits(nlp, component):
+    if grow and copy:
         rate = recipe.COPY_LEARN_RATE
     if transformer:
         rate = recipe.TRANSFORMER_LEARN_RATE

@@ -34,8 +34,10 @@ HIDDEN = 0.15  # share of the gold from which on old labels have to step back
 # step back takes as long.
 SMALL_GOLD = 5_000  # words
 MORE_STEPS = 800
-# Below, pretrained weights learn more than new ones: a column is a copy of the base.
+# Below one of both, pretrained weights learn more than new ones: a column is a copy of
+# the base. It learns as late as other small gold does.
 COPIED_GOLD = 8_000  # words
+COPIED_ENTITIES = 250
 EXPERT_WORDS = 125_000  # of gold, again and again: two of them take less than updates
 EVALUATIONS = 10  # during the training
 # Lower, and the new label is not learnt in time. Distillation holds the old ones. It
@@ -126,21 +128,27 @@ def must_step_back(hidden: float, corrected: Collection[str]) -> bool:
     return hidden >= HIDDEN or bool(corrected)
 
 
-def should_copy(n_words: int) -> bool:
+def should_copy(n_words: int, n_entities: int) -> bool:
     """Find out whether a copy of the base learns more than a new column.
 
     n_words (int): Number of tokens of the gold.
+    n_entities (int): How often it marks the new labels.
     RETURNS (bool): Whether it does.
     """
-    return n_words < COPIED_GOLD
+    return n_words < COPIED_GOLD or n_entities < COPIED_ENTITIES
 
 
 def training_length(
-    n_words: int, *, step_back: bool = False, transformer: bool = False
+    n_words: int,
+    *,
+    copy: bool = False,
+    step_back: bool = False,
+    transformer: bool = False,
 ) -> Dict[str, int]:
     """Choose how long to train, by the size of the gold.
 
     n_words (int): Number of tokens of the gold.
+    copy (bool): Whether it is so small that a copy of the base learns it best.
     step_back (bool): Whether old labels have to step back.
     transformer (bool): Whether a transformer learns: an update takes it long.
     RETURNS (Dict[str, int]): max_steps, eval_frequency and patience, in updates.
@@ -149,7 +157,7 @@ def training_length(
     fewest = MORE_STEPS if step_back else FEWEST_STEPS
     steps = min(max(steps, fewest), MOST_STEPS)
     frequency = max(10, round(steps / EVALUATIONS / 5) * 5)
-    if n_words < SMALL_GOLD and not transformer:
+    if (copy or n_words < SMALL_GOLD) and not transformer:
         steps = max(steps, MORE_STEPS)  # scored as often: an early one may be best
     steps = frequency * math.ceil(steps / frequency)
     return {

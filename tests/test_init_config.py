@@ -253,6 +253,8 @@ def test_init_config_halves_the_rate_where_a_column_is_a_copy(
     assert rate(base) == recipe.COPY_LEARN_RATE
     assert rate(shared_base) == recipe.COLUMN_LEARN_RATE
     monkeypatch.setattr(recipe, "COPIED_GOLD", 0)
+    assert rate(base) == recipe.COPY_LEARN_RATE  # it has few entities
+    monkeypatch.setattr(recipe, "COPIED_ENTITIES", 0)
     assert rate(base) == recipe.COLUMN_LEARN_RATE
 
 
@@ -262,6 +264,7 @@ def test_init_config_trains_longer_on_small_gold_but_scores_as_often():
     assert longer["max_steps"] == recipe.MORE_STEPS > shorter["max_steps"]
     assert longer["eval_frequency"] == shorter["eval_frequency"]
     assert recipe.training_length(100, transformer=True) == shorter
+    assert recipe.training_length(recipe.SMALL_GOLD, copy=True) == longer
 
 
 @pytest.mark.slow

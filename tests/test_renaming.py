@@ -243,6 +243,7 @@ def test_renaming_lets_a_column_be_wide_unless_gold_is_scarce(
 ):
     monkeypatch.setattr(fitting, "FEW_ENTITIES", few)
     monkeypatch.setattr(recipe, "COPIED_GOLD", 0)
+    monkeypatch.setattr(recipe, "COPIED_ENTITIES", 0)
     nlp, _ = prepared(base, corpus, rename, column=DEFAULT_COLUMN)
     told = nlp.get_pipe("rehearsal").session.about["settings"]["column"]
     assert told == {**size, "copy": False, "step_back": False}
