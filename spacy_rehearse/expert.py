@@ -27,11 +27,11 @@ from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam, Optimizer
-from tqdm import tqdm
 
 from .gold import mend_entities
 from .listeners import only_listener, upstream_of
 from .parameters import KeyT, Parameter, parameters
+from .progress import progress
 from .recipe import LEAN
 from .scorer import entity_prf
 from .teacher import annotate_docs
@@ -147,7 +147,7 @@ def train_experts(
     numbers = range(min(n_experts, n_texts) if n_texts > 1 else 0)
     experts = []
     n_passes = len(numbers) * max_passes  # at most
-    with tqdm(total=n_passes, unit=" passes", desc="Experts", disable=None) as bar:
+    with progress(total=n_passes, unit=" passes", desc="Experts") as bar:
         for number in numbers:
             train, heldout = split_folds(gold, number, seed)
             expert = train_expert(

@@ -10,12 +10,12 @@ import srsly
 from spacy.language import Language
 from thinc.api import Model
 from thinc.backends import get_array_ops
-from tqdm import tqdm
 
 from .cache import SilverCache
 from .distillation import can_distil
 from .freeze import drop_gradients
 from .parameters import old_part, parameters
+from .progress import progress
 from .regularizers import Start
 from .rehearse import learn_silver, silver_examples
 from .session import Session
@@ -132,7 +132,7 @@ def weigh(
     # spaCy cuts long texts at random: here, always in the same places.
     with (
         _without_a_trace([start.model for start in session.starts]),
-        tqdm(texts, unit=" texts", desc="Fisher", disable=None) as bar,
+        progress(texts, unit=" texts", desc="Fisher") as bar,
     ):
         estimate_fisher(
             session.starts, bar, lambda x: learn_silver(nlp, undropped, [x], 0.0)

@@ -3,11 +3,11 @@
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from spacy.language import Language
-from tqdm import tqdm
 
 from . import checks
 from .cache import SilverCache
 from .completion import place_entities
+from .progress import progress
 from .silver import Shard, SilverText, annotate, read_shard
 from .teacher import Entity, Teacher, zone
 
@@ -85,7 +85,7 @@ def label_pool(
     """
     shards: List[Shard] = []
     n_misaligned = n_entities = 0
-    with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
+    with progress(total=n_texts, unit=" texts", desc="Pool") as bar:
         for shard in annotate(texts, teacher, store, on_progress=bar.update):
             if n_entities < ENOUGH:  # and soon enough to save the rest of the work
                 silver = read_shard(shard, teacher, store)

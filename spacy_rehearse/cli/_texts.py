@@ -5,10 +5,10 @@ from typing import Iterable, Iterator, List, NamedTuple, Sequence
 
 from spacy.cli._util import Opt
 from spacy.language import Language
-from tqdm import tqdm
 
 from ..corpus import create_raw_text_v1
 from ..pool import sample
+from ..progress import progress
 
 SEED = 0  # each time, the same texts are drawn
 SKIP_INVALID: bool = Opt(
@@ -81,10 +81,10 @@ def check_limit(limit: int) -> None:
 
 
 def show_progress(texts: Sequence[str], what: str) -> Iterable[str]:
-    """Show a progress bar while texts are read, if there is a terminal.
+    """Show progress while texts are read.
 
     texts (Sequence[str]): The texts.
     what (str): What to call them.
     RETURNS (Iterable[str]): The texts.
     """
-    return tqdm(texts, desc=what, unit=" texts", disable=None, leave=False)
+    return progress(texts, desc=what, unit=" texts", leave=False)

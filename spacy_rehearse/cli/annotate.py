@@ -8,7 +8,6 @@ from typing import Any, Optional, Tuple
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
-from tqdm import tqdm
 from wasabi import msg
 
 from ..cache import SilverCache, clear
@@ -16,6 +15,7 @@ from ..corpus import RawTextT, create_raw_text_v1
 from ..files import can_be_written, write_whole
 from ..labelling import count_texts, made_by
 from ..parallel import fill_cache
+from ..progress import progress
 from ..recipe import LONGEST_TEXT, SHORTEST_TEXT, shortest_text
 from ..silver import annotate
 from ..teacher import BATCH_SIZE, load_teacher
@@ -178,7 +178,7 @@ def annotate_pool(
     store = SilverCache(cache, made_by(teacher))
     doc_bin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
     vocab = Vocab()
-    with tqdm(total=n_texts, unit=" texts", desc="Pool", disable=None) as bar:
+    with progress(total=n_texts, unit=" texts", desc="Pool") as bar:
         had = store.keys()
         if n_process > 1:
             fill_cache(

@@ -7,13 +7,13 @@ from typing import Dict, List, NamedTuple, Optional
 import typer
 from spacy.cli._util import Arg, Opt
 from spacy.util import load_config
-from tqdm import tqdm
 from wasabi import msg
 
 from ..files import write_whole, write_whole_folder
 from ..forgetting import compare_pipelines
 from ..gold import read_docs
 from ..interpolate import interpolate
+from ..progress import progress
 from ..report.chart import chart
 from ..report.page import render
 from ..scorer import harmonic_mean
@@ -169,7 +169,7 @@ def _sweep(
     texts = read_texts(pool, limit, before, skip_invalid=skip_invalid).texts
     gold = read_docs(data, before.vocab)
     points = []
-    for step in tqdm(range(STEPS + 1), unit=" steps", disable=None):
+    for step in progress(range(STEPS + 1), unit=" steps", desc="Sweep"):
         between = load_pipeline(student, "student", "STUDENT")
         interpolate(before, between, component, step / STEPS)
         told = compare_pipelines(before, between, component, gold=gold, texts=texts)
