@@ -52,7 +52,7 @@ def split_silver(
     read (Callable[[Shard], List[SilverText]]): Reads a shard.
     share (float): The share to hold out, between 0 and 1; at most 1,000 texts, and
         at most 100,000 words unless a single text has more. One of them has an entity,
-        if any text has that is not like the gold.
+        if one is found that is not like the gold, among 64 times as many.
     seed (int): The same seed and texts give the same split.
     gold_texts (Iterable[str]): Texts of the gold. Pool texts nearly the same go into
         neither part: there, gold knows better than the teacher.

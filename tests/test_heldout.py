@@ -82,7 +82,7 @@ def test_heldout_is_drawn_from_what_is_not_like_the_gold(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_heldout_has_an_entity_if_any_text_has(seed):
+def test_heldout_has_an_entity_if_one_is_found(seed):
     heldout, training, _ = split(seed=seed, marked=TEXTS[7:8])
     assert len(heldout) == 20 and TEXTS[7] in heldout and TEXTS[7] not in training
     assert len(split(seed=seed, marked=TEXTS[7:8], share=0.001)[0]) == 1

@@ -1,6 +1,7 @@
 """`spacy project`: all that it declares is made, and a second run does nothing."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,28 @@ def test_project_demonstrates_forgetting_and_its_cure(tmp_path):
     again = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0
     assert again.stdout.count("nothing changed") == len(PROJECT["workflows"]["all"])
+
+
+@pytest.mark.slow
+def test_project_takes_a_base_with_components_of_its_own(base, corpus, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from spacy.language import Language\n"
+        '@Language.component("project_own")\n'
+        "def own(doc):\n    return doc\n"
+    )
+    shutil.copytree(base, tmp_path / "base")
+    config = (tmp_path / "base" / "config.cfg").read_text()
+    config = config.replace('["ner"]', '["project_own","ner"]')
+    block = '[components.project_own]\nfactory = "project_own"\n\n'
+    config = config.replace("[components.ner]", block + "[components.ner]")
+    (tmp_path / "base" / "config.cfg").write_text(config)
+    (tmp_path / "project.yml").write_text((ROOT / "project.yml").read_text())
+    (tmp_path / "spacy_rehearse").symlink_to(ROOT / "spacy_rehearse")
+    given = {"base": "base", "code": "own.py", "pool": str(corpus / "pool.jsonl")}
+    given |= {x: str(corpus / f"{x}.spacy") for x in ("train", "dev")}
+    run = [sys.executable, "-m", "spacy", "project", "run", "config", "."]
+    run += [x for key, value in given.items() for x in (f"--vars.{key}", value)]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = (tmp_path / "configs" / "rehearsed.cfg").read_text()
+    assert "project_own" in made and "--code own.py" in made
