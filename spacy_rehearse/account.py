@@ -247,8 +247,8 @@ def _explain(
             lines[-1] += ". But the base was rehearsed before: is the path right?"
     if session.column and session.column["copy"]:
         lines.append(
-            "New labels learn with a copy of the base's weights. That "
-            "takes the time of two pipelines to predict; copy = false in "
+            "New labels learn with a copy of the base's weights. To predict, that "
+            "takes the time of one more pipeline; copy = false in "
             f"[initialize.components.{how.name}.column] takes less, and learns less"
         )
     if session.column and session.column["step_back"]:

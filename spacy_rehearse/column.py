@@ -9,8 +9,9 @@ build on what the base sees.
 Where the base sees one entity in "the Socialist Party", nothing must begin at "the" for
 a new label to begin after it. If gold is often so, all actions read the new units.
 
-Where gold is small, the column is a copy of the base, which learns: what fine-tuning
-makes of pretrained weights, new ones don't learn from a few hundred entities.
+Where gold is small, the column is a copy of the base's first network, which learns:
+what fine-tuning makes of pretrained weights, new ones don't learn from a few hundred
+entities.
 
 The result is an ordinary model config (column_config.py): layers of spaCy and Thinc,
 and a wider hidden layer.
@@ -27,6 +28,7 @@ from thinc.api import Config, Model
 from .backward import learn_new_units, stop_gradients
 from .column_config import copied_config, embed_and_encode, grown_config
 from .distillation import action_names, label_of
+from .first_network import FirstNetwork, first_network
 from .freeze import MovableT, all_of
 from .layers import OUTPUT_AXES
 from .listeners import upstream_of
@@ -58,7 +60,8 @@ def add_column(
     labels (Collection[str]): The labels that are to be learnt.
     step_back (bool): Whether all actions read what is new, so that an old one can step
         back. Then old labels can change.
-    copy (bool): Whether the column is a copy of the base. Else, it is new, and small.
+    copy (bool): Whether the column is a copy of the base, without columns of its own.
+        Else, it is new, and small.
     **shape (int): If it is new, its `width` (of its token vectors, and its embeddings
         of words), its `depth` (number of convolutional layers), and `hidden`, the
         number of new hidden units.
@@ -68,7 +71,8 @@ def add_column(
     old = pipe.model
     config = Config(nlp.config).interpolate()["components"][component]["model"]
     if copy:
-        new, grown, movable = _beside_a_copy(nlp, component, config)
+        first = first_network(nlp, component)
+        new, grown, movable = _beside_a_copy(old, config, first)
     else:
         new, grown, movable = _beside_a_new_one(nlp, old, config, shape)
     names = action_names(pipe)
@@ -76,7 +80,7 @@ def add_column(
     readers = learnt | step_back
     movable.update(_grow_head(old, new, learnt, readers))
     if copy:
-        _copy_hidden(old, new)
+        _copy_hidden(old, new, first)
     if new.attrs["has_upper"]:  # else, `lower` makes the scores
         lower = old.get_ref("lower")
         sizes = lower.get_dim("nO"), lower.get_dim("nI")
@@ -112,23 +116,18 @@ def _beside_a_new_one(
 
 
 def _beside_a_copy(
-    nlp: Language, component: str, config: Dict[str, Any]
+    old: Model, config: Dict[str, Any], first: FirstNetwork
 ) -> Tuple[Model, Dict[str, Any], Dict[Any, Any]]:
     """RETURNS (Tuple[Model, Dict, Dict]): The same, with a copy for a column."""
-    pipe: Any = nlp.get_pipe(component)
-    tok2vec, source = config["tok2vec"], _token_vectors(pipe.model)
-    for name in upstream_of(nlp, component):
-        shared: Any = nlp.get_pipe(name)
-        tok2vec = Config(nlp.config).interpolate()["components"][name]["model"]
-        source = shared.model
-    grown = copied_config(config, tok2vec)
+    grown = copied_config(config, first.tok2vec, first.n_units)
     new = registry.resolve({"model": grown})["model"]
     base, copied = _token_vectors(new).layers[0].layers
-    base.from_bytes(_token_vectors(pipe.model).to_bytes())
-    copied.from_bytes(source.to_bytes())
+    base.from_bytes(_token_vectors(old).to_bytes())
+    targets = copied.layers if len(first.layers) > 1 else [copied]
+    for source, target in zip(first.layers, targets, strict=True):
+        target.from_bytes(source.to_bytes())
     stop_gradients(base)
-    n_read = _width(pipe.model) + copied.get_dim("nO")
-    new.get_ref("tok2vec").layers[-1].set_dim("nI", n_read)
+    new.get_ref("tok2vec").layers[-1].set_dim("nI", _width(old) + first.width)
     return new, grown, dict(all_of(base))
 
 
@@ -197,18 +196,25 @@ def _grow_head(old: Model, new: Model, learnt: Any, readers: Any) -> MovableT:
     return movable
 
 
-def _copy_hidden(old: Model, new: Model) -> None:
-    """Let the new hidden units start as the old ones, on top of the copy."""
+def _copy_hidden(old: Model, new: Model, first: FirstNetwork) -> None:
+    """Let the new hidden units start as the first network's, on top of the copy."""
     layers = [(x.get_ref("tok2vec").layers[-1], x.get_ref("lower")) for x in (old, new)]
     n_copied = 2 if new.attrs["has_upper"] else 1  # else, `lower` makes the scores
+    n_inputs = first.width
     for source, target in list(zip(*layers, strict=True))[:n_copied]:
         for name, axis in OUTPUT_AXES[target.name].items():
-            larger, smaller = target.get_param(name), source.get_param(name)
+            larger, whole = target.get_param(name), source.get_param(name)
+            its = [slice(None)] * whole.ndim
+            its[axis] = slice(first.n_units)
+            if name == "W":
+                its[-1] = slice(n_inputs)
+            smaller = whole[tuple(its)]
             new_outputs = [slice(None)] * larger.ndim
-            new_outputs[axis] = slice(smaller.shape[axis], None)
+            new_outputs[axis] = slice(whole.shape[axis], None)
             larger[tuple(new_outputs)] = 0
             sizes = zip(larger.shape, smaller.shape, strict=True)
             larger[tuple(slice(x - y, None) for x, y in sizes)] = smaller
+        n_inputs = first.n_units
 
 
 def _copy_into(larger: Any, smaller: Any, axis: int) -> Any:

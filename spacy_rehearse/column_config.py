@@ -11,6 +11,7 @@ PIECES, PIECES_OF_WORDS = 2, 3
 ENCODER = "spacy.MaxoutWindowEncoder.v2"
 # Names of layers in the config of a column's token vectors.
 INPUTS, COLUMN, BASE, WORDS, COPY = "inputs", "column", "base", "words", "copy"
+EMBED, BOTH, ENCODE = "embed", "both", "encode"
 # It does nothing, but a `noop` has to be given a layer.
 SAME = {"@layers": "noop.v1", "*": {"unused": {"@layers": "list2array.v1"}}}
 
@@ -48,12 +49,13 @@ def _window(depth: int) -> int:
     return 3 if depth == 1 else 2
 
 
-def copied_config(config: ConfigT, tok2vec: ConfigT) -> Dict[str, Any]:
-    """Describe a model with a copy of itself for one more column.
+def copied_config(config: ConfigT, tok2vec: ConfigT, hidden: int) -> Dict[str, Any]:
+    """Describe a model with a copy of its first network for one more column.
 
     config (Mapping[str, Any]): The [components.NAME.model] block.
-    tok2vec (Mapping[str, Any]): The tok2vec that is copied: its own, or the shared one
-        that it listens to.
+    tok2vec (Mapping[str, Any]): The tok2vec that is copied: that of the first network,
+        or the shared one that it listens to.
+    hidden (int): Number of the first network's hidden units.
     RETURNS (Dict[str, Any]): The new block.
     """
     grown: Dict[str, Any] = copy.deepcopy(dict(config))
@@ -61,7 +63,7 @@ def copied_config(config: ConfigT, tok2vec: ConfigT) -> Dict[str, Any]:
     inputs = _layers("concatenate.v1", **beside)
     # Thinc would make one of this and of a concatenation around it, but for the chain.
     grown["tok2vec"] = _layers("chain.v1", **{INPUTS: inputs, COLUMN: SAME})
-    grown["hidden_width"] *= 2
+    grown["hidden_width"] += hidden
     return grown
 
 
@@ -75,6 +77,36 @@ def n_columns(config: ConfigT) -> int:
     while {INPUTS, COLUMN} == set(tok2vec.get("*", ())):
         tok2vec, n = tok2vec["*"][INPUTS]["*"][BASE], n + 1
     return n
+
+
+def first_tok2vec(config: ConfigT) -> ConfigT:
+    """Find the tok2vec that was there before all columns.
+
+    config (Mapping[str, Any]): The [components.NAME.model] block.
+    RETURNS (Mapping[str, Any]): Its block, as if it did not hand its embeddings on.
+    """
+    if not hands_embeddings_on(config):
+        return _below_columns(config)
+    parts = _below_columns(config)["*"]
+    return {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": parts[EMBED],
+        "encode": parts[BOTH]["layer"]["*"][ENCODE],
+    }
+
+
+def hands_embeddings_on(config: ConfigT) -> bool:
+    """RETURNS (bool): Whether the tok2vec that was there before all columns hands its
+    embeddings to the first of them.
+    """
+    return {EMBED, BOTH} == set(_below_columns(config).get("*", ()))
+
+
+def _below_columns(config: ConfigT) -> ConfigT:
+    tok2vec = config["tok2vec"]
+    for _ in range(n_columns(config)):
+        tok2vec = tok2vec["*"][INPUTS]["*"][BASE]
+    return tok2vec
 
 
 def embed_and_encode(tok2vec: ConfigT) -> Optional[Tuple[ConfigT, ConfigT]]:
@@ -120,8 +152,8 @@ def _with_embeddings(tok2vec: ConfigT) -> ConfigT:
         return tok2vec
     embed, encode = parts
     pad = encode["window_size"] * encode["depth"]
-    both = _side_by_side(pad, encode=encode, same=SAME)
-    return _layers("chain.v1", embed=embed, both=both)
+    both = _side_by_side(pad, **{ENCODE: encode, "same": SAME})
+    return _layers("chain.v1", **{EMBED: embed, BOTH: both})
 
 
 def _embedded_words(width: int) -> Dict[str, Any]:

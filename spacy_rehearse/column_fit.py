@@ -6,6 +6,7 @@ from spacy.language import Language
 
 from .column import SIZES
 from .column_config import n_columns
+from .first_network import first_network
 from .listeners import has_transformer, own_copy, upstream_of
 from .teacher import Teacher
 
@@ -22,15 +23,15 @@ def can_grow(nlp: Language, component: str) -> bool:
 
 
 def copy_fits(nlp: Language, component: str) -> bool:
-    """RETURNS (bool): Whether a pipe has a tok2vec of its own, and no column. With
-    a copy in each round, each would be twice the last. Nor is it for what PyTorch runs:
-    a transformer is large, and learns at another rate.
+    """RETURNS (bool): Whether a pipe has a tok2vec of its own, and its first network
+    was not trained as one with columns. Nor is a copy for what PyTorch runs: a
+    transformer is large, and learns at another rate.
     """
     if not can_grow(nlp, component) or upstream_of(nlp, component):
         return False
     pipe: Any = nlp.get_pipe(component)
     in_pytorch = any(node.shims for node in pipe.model.walk())
-    return not in_pytorch and not n_columns(nlp.get_pipe_config(component)["model"])
+    return not in_pytorch and first_network(nlp, component).n_units > 0
 
 
 def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str:
@@ -95,12 +96,12 @@ def check_copy(teacher: Teacher, column: Mapping[str, Any]) -> None:
     if not column.get("copy"):
         return
     where = "[initialize.components.rehearsal.column]"
-    config = teacher.nlp.get_pipe_config(teacher.component).get("model", {})
-    if n_columns(config):
+    nlp, component = teacher.nlp, teacher.component
+    if can_grow(nlp, component) and not first_network(nlp, component).n_units:
         raise ValueError(
-            f"{where} copy is true, but {teacher.component!r} of the base has a "
-            "column already: with a copy in each round, each would be twice the last. "
-            "Set copy to null for a small column"
+            f"{where} copy is true, but all weights of {component!r} of the base were "
+            "trained after it got a column: what it was before can't be copied. Set "
+            "copy to null for a small column"
         )
     sizes = {x: column[x] for x in SIZES if column.get(x) is not None}
     if sizes:

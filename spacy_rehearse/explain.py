@@ -137,8 +137,8 @@ def _kind_of_column(copy: bool, gold: GoldSize) -> str:
     return (
         f"a copy of the base beside it, as gold has {gold.n_words:,} words and "
         f"{gold.labels.total():,} new entities: below {COPIED_GOLD:,}, or "
-        f"{COPIED_ENTITIES}, new weights learn less. The pipeline takes the time of "
-        "two to predict; copy = false takes less"
+        f"{COPIED_ENTITIES}, new weights learn less. To predict takes the time of "
+        "one more pipeline; copy = false takes less"
     )
 
 

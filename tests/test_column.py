@@ -4,6 +4,7 @@ import pickle
 import numpy
 import pytest
 import spacy
+from spacy.tokens import Span
 from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Adam, Config, fix_random_seed, set_dropout_rate
@@ -16,6 +17,7 @@ from spacy_rehearse.column_config import (
     n_columns,
 )
 from spacy_rehearse.column_fit import can_grow, check_copy, copy_fits
+from spacy_rehearse.first_network import first_network
 from spacy_rehearse.freeze import update_movable
 from spacy_rehearse.teacher import load_teacher
 
@@ -43,9 +45,11 @@ def scores(nlp, texts):
     return step.predict(ner.moves.init_batch(docs))
 
 
-def learn(nlp, movable, n_updates=3):
+def learn(nlp, movable, n_updates=3, labels=NEW):
     ner, optimizer = nlp.get_pipe("ner"), Adam(0.05, use_averages=True, L2=0.1)
     gold = make_docs(nlp, 20, NEW, seed=3)
+    for doc in gold:
+        doc.ents = [Span(doc, e.start, e.end, label=labels[0]) for e in doc.ents]
     examples = [Example(nlp.make_doc(d.text), d) for d in gold]
     for eg in examples:
         for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
@@ -53,6 +57,15 @@ def learn(nlp, movable, n_updates=3):
     for _ in range(n_updates):
         ner.update(examples, drop=0.1)
         update_movable(ner.model, optimizer, movable)
+
+
+def trained_as_one(nlp, path):
+    """The pipeline after a training in which all of its weights have moved."""
+    nlp.to_disk(path)
+    nlp = spacy.load(path)
+    gold = make_docs(nlp, 20, NEW, seed=3)
+    nlp.update([Example(nlp.make_doc(d.text), d) for d in gold], sgd=Adam(0.05))
+    return nlp
 
 
 @pytest.mark.parametrize("copy", [False, True])
@@ -72,13 +85,16 @@ def test_column_old_scores_are_the_bases_before_and_after_learning(
         learn(nlp, movable)
 
 
-@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("copies", [[0], [1], [0, 1], [1, 0]])
 @pytest.mark.parametrize("fixture", ["base", "shared_base"])
 def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
-    fixture, copy, request, tmp_path
+    fixture, copies, request, tmp_path
 ):
-    nlp, movable = grown(request.getfixturevalue(fixture), copy=copy)
-    learn(nlp, movable)
+    nlp = spacy.load(request.getfixturevalue(fixture))
+    nlp.get_pipe("ner").add_label("GADGET")
+    for is_copy in copies:
+        movable = add_column(nlp, "ner", NEW, copy=bool(is_copy), **COLUMN)
+        learn(nlp, movable)
     nlp.to_disk(tmp_path / "out")
     assert "rehears" not in (tmp_path / "out" / "config.cfg").read_text()
     loaded = spacy.load(tmp_path / "out")
@@ -89,18 +105,22 @@ def test_column_is_an_ordinary_config_that_saves_loads_and_trains_on(
     loaded.update(examples, sgd=loaded.resume_training(), drop=0.1)
 
 
-@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("copy, then", [(0, 0), (0, 1), (1, 0), (1, 1)])
 @pytest.mark.parametrize("fixture", ["base", "shared_base"])
-def test_column_a_second_one_stands_on_the_first(fixture, copy, request):
-    nlp, movable = grown(request.getfixturevalue(fixture), copy=copy)
+def test_column_a_second_one_stands_on_the_first(fixture, copy, then, request):
+    nlp, movable = grown(request.getfixturevalue(fixture), copy=bool(copy))
     learn(nlp, movable)
     text = ["Mister Ana bought the device Acme"]
     before = scores(nlp, text)
     nlp.get_pipe("ner").add_label("CITY")
-    add_column(nlp, "ner", ("CITY",), **COLUMN)
+    movable = add_column(nlp, "ner", ("CITY",), copy=bool(then), **COLUMN)
     assert n_columns(nlp.get_pipe_config("ner")["model"]) == 2
-    after = scores(nlp, text)[:, : before.shape[1]]
-    numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+    for moves in (False, True):
+        after = scores(nlp, text)
+        old, new = after[:, : before.shape[1]], after[:, before.shape[1] :]
+        numpy.testing.assert_allclose(old, before, rtol=1e-4, atol=1e-4)
+        assert new.any() == moves
+        learn(nlp, movable, labels=("CITY",))
 
 
 @pytest.mark.parametrize("fixture", ["base", "shared_base", "vectors_base"])
@@ -121,12 +141,42 @@ def test_column_copy_starts_as_the_base(fixture, request):
     assert abs(old - new).max() > 1e-3
 
 
-def test_column_is_a_copy_of_the_base_alone_not_of_another_column(base, shared_base):
+@pytest.mark.parametrize("copies", [[0], [1], [1, 0], [0, 1], [1, 1]])
+@pytest.mark.parametrize("fixture", ["base", "shared_base", "vectors_base"])
+def test_column_copy_is_one_of_the_first_network_beside_columns(
+    fixture, copies, request
+):
+    path = request.getfixturevalue(fixture)
+    nlp = spacy.load(path)
+    doc = nlp.make_doc("Mister Ana bought the device Acme")
+    for name in nlp.pipe_names[: nlp.pipe_names.index("ner")]:
+        nlp.get_pipe(name)(doc)
+    ner = nlp.get_pipe("ner")
+    read = ner.model.get_ref("tok2vec").predict([doc])
+    units = ner.model.get_ref("lower").predict(read)
+    size = read.shape[1]
+    for n, is_copy in enumerate(copies):
+        ner.add_label(f"NEW{n}")
+        movable = add_column(nlp, "ner", [f"NEW{n}"], copy=bool(is_copy), **COLUMN)
+        learn(nlp, movable, labels=[f"NEW{n}"])
+        assert first_network(nlp, "ner").n_units == size
+    ner.add_label("LAST")
+    add_column(nlp, "ner", ["LAST"], copy=True)
+    now = ner.model.get_ref("tok2vec").predict([doc])
+    numpy.testing.assert_allclose(now[:, -size:], read, rtol=1e-4, atol=1e-5)
+    now = ner.model.get_ref("lower").predict(now)[:, :, -size:]
+    numpy.testing.assert_allclose(now, units, rtol=1e-4, atol=1e-5)
+
+
+def test_column_is_a_copy_where_there_is_a_first_network_of_its_own(
+    base, shared_base, tmp_path
+):
     assert copy_fits(spacy.load(base), "ner")
     assert not copy_fits(spacy.load(shared_base), "ner")
     for copies in (False, True):
         nlp, _ = grown(base, copy=copies)
-        assert not copy_fits(nlp, "ner")
+        assert copy_fits(nlp, "ner")
+        assert not copy_fits(trained_as_one(nlp, tmp_path / "out"), "ner")
 
 
 MISH = """
@@ -303,7 +353,7 @@ def test_column_config_is_a_copy():
     before = copy.deepcopy(config)
     new = grown_config(config, **COLUMN)
     assert config == before and new["hidden_width"] == 13
-    copied = copied_config(config, CNN)
+    copied = copied_config(config, CNN, 9)
     assert config == before and copied["hidden_width"] == 18
     assert [n_columns(x) for x in (config, new, copied)] == [0, 1, 1]
     assert n_columns(grown_config(copied, **COLUMN)) == 2
@@ -370,8 +420,10 @@ def test_column_drops_nothing_of_an_earlier_one_beside_a_listener(shared_base):
 def test_column_that_cant_be_a_copy_is_refused(base, tmp_path):
     nlp, _ = grown(base)
     nlp.to_disk(tmp_path / "grown")
+    check_copy(load_teacher(str(tmp_path / "grown"), "ner"), {"copy": True})
+    trained_as_one(nlp, tmp_path / "grown").to_disk(tmp_path / "trained_on")
     for path, settings, words in [
-        (tmp_path / "grown", {"copy": True}, "has a column already"),
+        (tmp_path / "trained_on", {"copy": True}, "all weights of 'ner'"),
         (base, {"copy": True, "width": 64}, "{'width': 64} are given, too"),
         (base, {"copy": True, "depth": 4}, "{'depth': 4} are given, too"),
     ]:

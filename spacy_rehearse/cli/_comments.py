@@ -88,7 +88,7 @@ COMMENTS = {
         "above it, and set initial_rate to {recipe.LEARN_RATE}. copy = null: gold "
         "below {recipe.COPIED_GOLD:,} words or {recipe.COPIED_ENTITIES} new entities is "
         "learnt by a copy of the original's weights, which learns more, if it has a "
-        "tok2vec of its own, not PyTorch's, and no column yet; false: never, which is "
+        "tok2vec of its own, not PyTorch's; false: never, which is "
         "faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
         "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
         "where names are made up and gold is enough. depth = null: "
