@@ -5,9 +5,12 @@ from typing import Callable, Dict, Sequence
 
 import spacy
 from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 from thinc.api import Config
 
+from spacy_rehearse import recipe
 from spacy_rehearse.completion import complete
+from spacy_rehearse.gold import read_docs
 from spacy_rehearse.init_config import make_config
 from spacy_rehearse.methods import (
     EWC,
@@ -60,8 +63,7 @@ def naive(base: Path, step: Step) -> Config:
 
 
 def joint(base: Path, step: Step) -> Config:
-    train, dev = step.folder / "joint.spacy", step.folder / "joint_dev.spacy"
-    return make_config(str(base), train=train, dev=dev, pool=None, labels=step.labels)
+    return _joint(base, step, step.folder / "joint.spacy")
 
 
 def joint_completed(base: Path, step: Step) -> Config:
@@ -77,8 +79,20 @@ def joint_completed(base: Path, step: Step) -> Config:
     earlier = every[: -len(gold)]  # suites.py writes the gold last
     train = step.folder / f"joint-{base.parent.name}.spacy"
     DocBin(docs=earlier + gold).to_disk(train)
+    return _joint(base, step, train)
+
+
+def _joint(base: Path, step: Step, train: Path) -> Config:
     dev = step.folder / "joint_dev.spacy"
-    return make_config(str(base), train=train, dev=dev, pool=None, labels=step.labels)
+    config = make_config(str(base), train=train, dev=dev, pool=None, labels=step.labels)
+    # Texts without a new entity stay, where gold is sparse, too: they mark old ones.
+    config["corpora"]["train"]["augmenter"] = None
+    gold = recipe.measure_gold(read_docs(train, Vocab()))
+    length = recipe.training_length(gold.n_words)
+    config["training"].update(length)
+    rate = recipe.rate_schedule(config["training"]["optimizer"])
+    rate["total_steps"] = length["max_steps"]
+    return config
 
 
 def rehearsed(base: Path, step: Step) -> Config:

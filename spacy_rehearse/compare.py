@@ -281,6 +281,7 @@ def _score(student: Language, config: Config, test: Optional[Path]) -> Dict[str,
         gold=read_docs(test or path_of(config.interpolate(), "dev_corpus"), base.vocab),
         texts=[item.text for item in session.heldout],
         new=session.labels,
+        in_full=session.labels,
     ).summary()
 
 

@@ -136,6 +136,7 @@ def compare_pipelines(
     gold: Sequence[Doc],
     texts: Sequence[str],
     new: Optional[Sequence[str]] = None,
+    in_full: Sequence[str] = (),
     progress: ProgressT = no_progress,
 ) -> Forgetting:
     """Compare a pipeline with the one it was fine-tuned from.
@@ -147,6 +148,8 @@ def compare_pipelines(
         marked in full; tokens of missing annotation count neither way.
     texts (Sequence[str]): Raw text, to see on what both agree.
     new (Optional[Sequence[str]]): The labels that were learnt. None to find out.
+    in_full (Sequence[str]): Labels that the annotated texts mark in full, also if they
+        have none of them: what is found of these is wrong.
     progress (ProgressT): Shows how far it is.
     RETURNS (Forgetting): The comparison.
     RAISES (ValueError): If there is nothing to compare on.
@@ -159,7 +162,8 @@ def compare_pipelines(
     corrected = sorted(known & set(new))
     # Others that earlier pipes set are not the recogniser's to find.
     others = {*labels_before(student, component)} - {*known, *new}
-    marked = sorted({ent.label_ for doc in gold for ent in doc.ents} - others)
+    held = {ent.label_ for doc in gold for ent in doc.ents}
+    marked = sorted({*held, *(in_full if gold else ())} - others)
     all_texts = [*(doc.text for doc in gold), *texts]
     theirs = _predict(base, component, progress(all_texts, "Before"))
     ours = _predict(student, component, progress(all_texts, "After"))

@@ -89,6 +89,8 @@ def make_config(
     grow = rehearse and column and fits
     hidden = _share_hidden(nlp, component, docs, new)
     step_back = recipe.must_step_back(hidden, {*new} & {*recogniser.labels})
+    # If dev stands for a pool, there is little text, and none of it is learnt.
+    heldout = recipe.HELDOUT_OF_DEV if pool == [dev] else recipe.HELDOUT
     names = ["rehearsal"] * rehearse + nlp.component_names
     # CuPy has an allocator of its own. PyTorch's is for models that use both.
     allocator = "pytorch" if gpu and has_transformer(nlp, component) else None
@@ -102,7 +104,7 @@ def make_config(
             "dev": _corpus("dev"),
         },
         "training": _training(nlp, component, gold, rehearse, grow, step_back),
-        "initialize": _initialize(nlp, labels, pool, gold, grow),
+        "initialize": _initialize(nlp, labels, pool, gold, grow, heldout),
     }
     # The defaults first, as `spacy init fill-config` has it, then what differs.
     filled = Config(nlp.default_config, section_order=CONFIG_SECTION_ORDER)
@@ -264,6 +266,7 @@ def _initialize(
     pool: Optional[Sequence[Path]],
     gold: recipe.GoldSize,
     grow: bool,
+    heldout: float,
 ) -> Dict[str, Any]:
     section: Dict[str, Any] = {
         "vectors": "${paths.base}" if len(nlp.vocab.vectors) else None,
@@ -284,7 +287,7 @@ def _initialize(
             "rehearsal": {
                 "teacher": "${paths.base}",
                 "labels": list(labels) if labels else None,
-                "heldout": 0.1,
+                "heldout": heldout,
                 "cache": ".rehearsal_cache",
                 "expert": recipe.expert_settings(gold),
                 "column": dict(DEFAULT_COLUMN) if grow else None,

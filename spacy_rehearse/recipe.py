@@ -22,6 +22,8 @@ RATIO = 1.0
 SHORTEST_TEXT, LONGEST_TEXT = 20, 2000
 SHORTEST_DENSE = 7  # where a character says as much as three of others
 DENSE = {"zh", "ja", "ko", "th", "lo", "my", "km"}
+HELDOUT = 0.1  # of the pool
+HELDOUT_OF_DEV = 0.5
 SOFT = 1.0  # with half, old labels drift; with 5, the new one is hardly learnt
 GOLD_WORDS = 500  # a batch
 # Where fewer gold texts than SPARSE have an entity, or fewer than this part of dev's
