@@ -75,18 +75,19 @@ def summarise(runs: List[RunT], known: Optional[ResultsT] = None) -> ResultsT:
 
 
 def _relate(results: ResultsT) -> ResultsT:
-    """Add what needs other methods, too: their means over the seeds."""
+    """Add what needs other methods, too: of means over the seeds, so that there is no
+    spread. That of the row alone would leave out the other's.
+    """
     naive, joint = results.get("naive", {}), results.get("joint", {})
     for row in results.values():
         if "new F" in row and "new F" in naive:
             if best := scorer.mean(naive["new F"]):
-                row["new F ÷ naive"] = [value / best for value in row["new F"]]
+                row["new F ÷ naive"] = [scorer.mean(row["new F"]) / best]
         if "old F" in row and "micro F" in joint and "micro F" in naive:
             ends = scorer.mean(naive["micro F"]), scorer.mean(joint["micro F"])
             if ends[0] != ends[1]:
-                row["gap closed"] = [
-                    scorer.gap_closed(value, *ends) for value in row["micro F"]
-                ]
+                value = scorer.mean(row["micro F"])
+                row["gap closed"] = [scorer.gap_closed(value, *ends)]
     return results
 
 

@@ -123,6 +123,20 @@ def test_forgetting_shows_what_was_kept_of_labels_that_nothing_marks():
     assert kept_rows(unread) == [] and as_json(unread)["kept"] == {}
 
 
+def test_forgetting_counts_what_is_found_of_a_label_that_is_marked_in_full():
+    student = says(GADGET=["Zoomer"], CITY=["Ana", "Bob"])
+    told = [
+        compare_pipelines(
+            BASE, student, "ner", gold=gold(), texts=TEXTS, in_full=in_full
+        ).summary()
+        for in_full in ((), ("GADGET", "CITY"))
+    ]
+    n_wrong = 3  # Ana, Bob, Bob
+    assert told[0]["new_f"] == 1.0
+    assert told[1]["new_f"] == pytest.approx(2 / (2 + n_wrong))
+    assert told[1]["all_f"] < told[0]["all_f"]
+
+
 def test_forgetting_tells_what_became_of_entities(report):
     assert report.confusion["PERSON", "ORG"] == 4  # gold and raw text are the same
     assert report.confusion["ORG", "O"] == 4
@@ -526,6 +540,12 @@ def test_evaluate_compares_saved_pipelines(base, corpus, workdir):
     swapped = ["evaluate", "student", str(base), "gold.spacy", "--json"]
     told = json.loads(CliRunner().invoke(rehearse_cli, swapped).stdout)
     assert any("are they swapped?" in warning for warning in told["warnings"])
+    DocBin(docs=make_docs(spacy.blank("xx"), 9, ("ORG",), seed=5)).to_disk("o.spacy")
+    without_new = ["evaluate", str(base), "student", "o.spacy", "--json"]
+    told = json.loads(CliRunner().invoke(rehearse_cli, without_new).stdout)
+    assert told["warnings"] == [
+        "The annotated texts mark no GADGET: what is found of it there is not counted"
+    ]
     assert "river" not in (workdir / "out.html").read_text()
     assert "| ORG |" in (workdir / "out.md").read_text()
     assert run("--html", "out.html").exit_code == 1  # it is there already

@@ -48,6 +48,13 @@ def test_init_config_thins_gold_where_dev_has_far_more(base, corpus, tmp_path):
     assert thinners[1]["keep"] == 0.5  # three of the six for each
 
 
+def test_init_config_holds_half_out_where_dev_stands_for_the_pool(base, corpus):
+    for pool, share in (("pool.jsonl", 0.1), ("dev.spacy", 0.5)):
+        config = config_for(base, corpus, pool=[corpus / pool])
+        told = config["initialize"]["components"]["rehearsal"]
+        assert told["heldout"] == share
+
+
 def test_init_config_is_complete_and_reads_back(base, corpus, tmp_path):
     config = config_for(base, corpus, labels=["GADGET"])
     gold = recipe.measure_gold(read_gold_of(config))

@@ -234,6 +234,11 @@ def _doubts(
         doubts.append(f"Neither pipeline knows {names}, which the texts mark")
     if not report.labels:
         doubts.append("The annotated texts hold no entity")
+    elif unmarked := sorted({*report.new} - {x.label for x in report.labels}):
+        doubts.append(
+            f"The annotated texts mark no {', '.join(unmarked)}: what is found of it "
+            "there is not counted"
+        )
     return doubts
 
 
