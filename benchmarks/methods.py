@@ -20,6 +20,7 @@ from spacy_rehearse.methods import (
     UNREGULARIZED,
     completion_alone,
     low_rate,
+    nothing_of_the_pool,
     slow_features,
     textbook,
     without_averages,
@@ -128,6 +129,11 @@ def without_lean(config: Config) -> None:
     config["initialize"]["components"]["rehearsal"]["expert"]["lean"] = 0.0
 
 
+def made_up_names(config: Config) -> None:
+    """What the default does where most names occur once, for a rival."""
+    config["components"]["rehearsal"]["rename"] = 0.5
+
+
 def memory(capacity: int) -> ChangeT:
     """Human annotation of earlier steps, replayed. The file is the run's own."""
 
@@ -159,6 +165,11 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "naive": (naive,),
     "naive-low-rate": (naive, low_rate),
     "self-training": (in_place_no_pool, completion_alone),
+    "self-training-made-up-names": (
+        in_place_no_pool,
+        completion_alone,
+        made_up_names,
+    ),
     "extendner": (in_place_no_pool, rival("extendner"), without_silver),
     "frozen-tok2vec-no-pool": (
         in_place_no_pool,
@@ -170,14 +181,15 @@ METHODS: Dict[str, Sequence[Callable]] = {
     "l2sp-no-pool": (in_place_no_pool, completion_alone, L2SP),
     "ewc-no-pool": (in_place_no_pool, completion_alone, EWC),
     "slow-tok2vec-no-pool": (in_place_no_pool, completion_alone, slow_features),
-    "rehearsal-no-pool": (no_pool, without_expert, without_silver),
+    "rehearsal-no-pool": (no_pool, nothing_of_the_pool),
     "nlp-rehearse": (in_place, rival("nlp_rehearse"), little_silver),
     "textbook": (in_place, textbook),
+    "textbook-made-up-names": (in_place, textbook, made_up_names),
     "frozen-tok2vec": (in_place, textbook, FROZEN_TOK2VEC),
     "new-rows": (in_place, textbook, NEW_ROWS),
     "rehearsal": (rehearsed,),
     "rehearsal-without-expert": (rehearsed, without_expert),
-    "rehearsal-without-silver": (rehearsed, without_expert, without_silver),
+    "rehearsal-without-silver": (rehearsed, nothing_of_the_pool),
     "rehearsal-without-averages": (rehearsed, without_averages),
     "rehearsal-without-margin": (rehearsed, without_margin),
     "rehearsal-without-renaming": (rehearsed, without_renaming),

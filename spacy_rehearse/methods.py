@@ -23,16 +23,20 @@ class Method(NamedTuple):
     rehearses (bool): Whether the rehearsal component is in the pipeline. Without it,
         this is naive fine-tuning.
     changes (List[Callable[[Config], None]]): What to change, in place.
+    is_own (bool): Whether it is the user's config that is changed, with its column and
+        optimizer. Else it is one in which all weights learn.
     """
 
     about: str
     rehearses: bool
     changes: List[Callable[[Config], None]]
+    is_own: bool = False
 
     @property
     def learns_from_pool(self) -> bool:
         """Whether raw text is learnt from. Else it only shows what is kept."""
-        return self.rehearses and completion_alone not in self.changes
+        alone = {completion_alone, nothing_of_the_pool}
+        return self.rehearses and alone.isdisjoint(self.changes)
 
 
 def _component(config: Config) -> Dict[str, Any]:
@@ -61,6 +65,11 @@ def without_renaming(config: Config) -> None:
 
 def without_silver(config: Config) -> None:
     _component(config)["ratio"] = 0.0
+
+
+def nothing_of_the_pool(config: Config) -> None:
+    without_expert(config)
+    without_silver(config)
 
 
 def without_averages(config: Config) -> None:
@@ -117,7 +126,10 @@ NEW_ROWS = regularized(
 )
 
 METHODS: Dict[str, Method] = {
-    REHEARSAL: Method("your config, as it is", True, []),
+    REHEARSAL: Method("your config, as it is", True, [], is_own=True),
+    "rehearsal-no-pool": Method(
+        "the same, nothing learnt from the pool", True, [nothing_of_the_pool], True
+    ),
     "naive": Method("fine-tuning on the gold", False, []),
     "naive-low-rate": Method("the same at a tenth of the rate", False, [low_rate]),
     "self-training": Method(
@@ -179,12 +191,14 @@ def method_config(config: Config, method: str) -> Config:
     told = config.interpolate()
     check_has_rehearsal(told)
     n_updates = told["training"]["max_steps"]  # 0 for no end
-    if method == REHEARSAL:
+    how, given = METHODS[method], _initialize(told)
+    if how.is_own:
         own = copy.deepcopy(config)
         if n_updates:
             _end_rate(own, n_updates)
+        for change in how.changes:
+            change(own)
         return own
-    how, given = METHODS[method], _initialize(told)
     made = make_config(
         given["teacher"],
         train=path_of(told, "train_corpus"),

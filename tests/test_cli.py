@@ -379,6 +379,13 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     assert config["paths"]["pool"] == str(corpus / "dev.spacy")
     done = spacy_cli("check", "st.cfg")
     assert done.exit_code == 0 and "nearly the same" not in done.stdout
+    done = spacy_cli("init-config", "n.cfg", *args[:-2], "-m", "rehearsal-no-pool")
+    assert done.exit_code == 0, done.stdout
+    config = Config().from_disk("n.cfg", interpolate=False)
+    assert config["components"]["rehearsal"]["ratio"] == 0
+    settings = config["initialize"]["components"]["rehearsal"]
+    assert settings["column"] and settings["expert"] is None
+    assert settings["heldout"] == 0.5
     done = spacy_cli("init-config", "t.cfg", *args[:-2], "--method", "textbook")
     assert done.exit_code == 1 and "No --pool given" in done.stdout
 

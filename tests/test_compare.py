@@ -53,6 +53,9 @@ def config(base, corpus, workdir):
 def test_methods_are_changes_to_the_users_config(config):
     made = {name: method_config(config, name) for name in METHODS}
     assert made["rehearsal"] == config
+    no_pool = made["rehearsal-no-pool"]
+    for key in ("training", "nlp", "corpora", "paths"):
+        assert no_pool[key] == config[key]
     for name, other in made.items():
         rehearses = "rehearsal" in other["nlp"]["pipeline"]
         assert rehearses == METHODS[name].rehearses
@@ -284,7 +287,7 @@ def test_compare_says_what_is_for_rehearsal_alone(
     args = ["compare", "config.cfg", "--output", "out", f"--{setting}", "0.5"]
     for methods, warns in (("rehearsal", False), ("rehearsal,naive", True)):
         done = CliRunner().invoke(rehearse_cli, [*args, "--methods", methods])
-        assert ("changes rehearsal alone" in " ".join(done.output.split())) == warns
+        assert ("rehearsal-no-pool alone" in " ".join(done.output.split())) == warns
 
 
 def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):

@@ -36,7 +36,7 @@ from ..compare import (
 from ..component import tell
 from ..files import write_whole
 from ..gold import read_docs
-from ..methods import METHODS, REHEARSAL
+from ..methods import METHODS
 from ..parallel import terminate
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
@@ -135,10 +135,11 @@ def compare_cli(
     anew = [run for run in todo if trained(run)]  # only to be scored
     other = [name_of(x) for x in todo if x.result.exists() and x not in anew]
     alone = [f"--{name}" for name in overrides if name.startswith(OWN)]
-    if alone and set(names) != {REHEARSAL}:
+    ours = [name for name, how in METHODS.items() if how.is_own]
+    if alone and not {*names} <= {*ours}:
         msg.warn(
-            f"{', '.join(alone)}: changes {REHEARSAL} alone. The other methods have "
-            "settings of their own there",
+            f"{', '.join(alone)}: changes {' and '.join(ours)} alone. The other "
+            "methods have settings of their own there",
             show=not as_json,
         )
     if other and not force:
