@@ -1,5 +1,7 @@
+import json
 import shutil
 
+import numpy
 import pytest
 import spacy
 from spacy.scorer import PRFScore
@@ -249,9 +251,24 @@ def test_benchmarks_interval_says_what_seeds_that_share_a_test_part_cannot(
         for seed in (0, 1):
             run = tmp_path / "gadgets" / "runs" / f"{method}-{seed}" / "0"
             shutil.copytree(student, run)
-    for pair in ("none", "none"), ("none", "naive"):
-        interval.main("gadgets", *pair, shared=tmp_path, work=tmp_path, seeds="0,1")
-    same, better = capsys.readouterr().out.splitlines()[1::2]
-    assert same == "+0.0, 95 % interval: +0.0 to +0.0"
-    low, high = better.split(": ")[1].split(" to ")
-    assert 0 < float(low) <= float(better.split(",")[0]) <= float(high) <= 100
+    told = tmp_path / "intervals.json"
+    for rival in ("none", "naive"):
+        (tmp_path / "gadgets" / "runs" / f"{rival}-0.json").touch()
+        (tmp_path / "gadgets" / "runs" / f"{rival}-1.json").touch()
+    folders = {"shared": tmp_path, "work": tmp_path, "output": told}
+    interval.main("gadgets", **folders, method="naive", rivals="none,naive,absent")
+    rows = json.loads(told.read_text())["gadgets"]
+    assert list(rows) == ["none → naive", "naive → naive"]
+    assert rows["naive → naive"] == [0.0, 0.0, 0.0]
+    change, low, high = rows["none → naive"]
+    assert 0 < low <= change <= high <= 100
+    assert "2 and 2 seeds" in capsys.readouterr().out
+
+
+def test_benchmarks_interval_draws_seeds_too():
+    right, wrong = [(1, 0, 0)] * 20, [(0, 1, 1)] * 20
+    alike = numpy.array([right[:10] + wrong[:10]] * 2)
+    unlike = numpy.array([right, wrong])
+    assert interval.interval(alike, alike) == (0.0, 0.0)
+    low, high = interval.interval(alike, unlike)
+    assert low < -0.3 and high > 0.3  # both, or none, of the good seed
