@@ -122,7 +122,7 @@ def init_config_cli(
     if how.learns_from_pool and not pool:
         msg.fail(
             f"No --pool given: {method} needs raw text like that which the pipeline reads",
-            "There are methods without: see --method in --help.",
+            "There is none? --method rehearsal-no-pool learns from the gold alone.",
             exits=1,
         )
     require_different(train=train, dev=dev, output=output_file)
