@@ -388,6 +388,7 @@ def test_cli_init_config_by_method(spacy_cli, base, corpus, workdir):
     assert settings["heldout"] == 0.5
     done = spacy_cli("init-config", "t.cfg", *args[:-2], "--method", "textbook")
     assert done.exit_code == 1 and "No --pool given" in done.stdout
+    assert "--method rehearsal-no-pool" in done.stdout
 
 
 def test_cli_init_config_commands_stand_in_one_line(spacy_cli, base, corpus, workdir):
