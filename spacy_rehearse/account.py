@@ -102,10 +102,12 @@ def _about(
 
 
 def _all_corrected(session: Session) -> List[str]:
-    """RETURNS (List[str]): Labels that were corrected, now or in an earlier round."""
+    """RETURNS (List[str]): Labels that were corrected, now or in an earlier round, once
+    for each time.
+    """
     teacher = session.teacher
     earlier = teacher.nlp.meta.get("spacy_rehearse", {}).get("corrected", [])
-    return sorted({*earlier} | teacher.corrected(session.labels))
+    return sorted([*earlier, *teacher.corrected(session.labels)])
 
 
 def _summarise(

@@ -13,12 +13,15 @@ from .teacher import Teacher
 
 def can_grow(nlp: Language, component: str) -> bool:
     """RETURNS (bool): Whether a pipe's model is spaCy's transition-based parser, whose
-    parts are known.
+    parts are known. A tok2vec that is a concatenation does not stay one thing: Thinc
+    merges it with that of a column.
     """
     pipe: Any = nlp.get_pipe(component)
     config = nlp.get_pipe_config(component).get("model", {})
-    return {"tok2vec", "hidden_width"} <= set(config) and (
-        {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
+    return (
+        {"tok2vec", "hidden_width"} <= set(config)
+        and {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
+        and config["tok2vec"].get("@layers") != "concatenate.v1"
     )
 
 
@@ -44,7 +47,10 @@ def why_no_column(nlp: Language, teacher: Teacher, shared: Sequence[str]) -> str
     """
     component = teacher.component
     if not can_grow(nlp, component):
-        return f"{component!r} is no transition-based parser of spaCy's"
+        return (
+            f"{component!r} is no transition-based parser of spaCy's, or its tok2vec "
+            "is a concatenation"
+        )
     if has_transformer(teacher.nlp, component):
         return f"{component!r} learns with a transformer"
     if shared:

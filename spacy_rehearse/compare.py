@@ -73,13 +73,11 @@ class Run(NamedTuple):
         """What is trained with: gold, dev and pool, base, memory and code."""
         told = self.rehearsal.interpolate()
         corpora = [path_of(told, name) for name in ("train_corpus", "dev_corpus")]
-        pool = _initialize(told)["pool"].get("path", [])
-        given = [pool] if isinstance(pool, (str, Path)) else pool
         sources = [x.get("source") for x in told["components"].values()]
         pipelines = filter(None, [_initialize(told)["teacher"], *sources])
         return [
             *corpora,
-            *map(Path, given),
+            *_pool_of(told),
             *map(_folder_of, dict.fromkeys(pipelines)),
             *filter(None, [_memory_path(self.config), self.code]),
         ]
@@ -102,6 +100,12 @@ class Run(NamedTuple):
 
 def _initialize(config: Config) -> Dict[str, Any]:
     return config["initialize"]["components"]["rehearsal"]
+
+
+def _pool_of(config: Config) -> List[Path]:
+    """RETURNS (List[Path]): The pool's files and folders, of a config interpolated."""
+    paths = _initialize(config)["pool"].get("path", [])
+    return [*map(Path, [paths] if isinstance(paths, (str, Path)) else paths)]
 
 
 def _folder_of(pipeline: str) -> Path:
@@ -203,10 +207,19 @@ def _result_of(run: Run) -> Optional[Dict[str, Any]]:
 
 
 def check_inputs(run: Run) -> None:
-    """Raise a ValueError if a run would replace what it reads.
+    """Raise a ValueError if a run would replace what it reads, or learn from dev.
 
     run (Run): The run.
     """
+    told = run.rehearsal.interpolate()
+    dev = path_of(told, "dev_corpus")
+    own = run.config.interpolate()["components"].get("rehearsal", {"ratio": 0})
+    is_dev = dev.resolve() in [path.resolve() for path in _pool_of(told)]
+    if is_dev and own.get("ratio") != 0:
+        raise ValueError(
+            f"the pool is the dev set ({dev}), and {run.method} would learn from it: "
+            f"give raw text (--paths.pool), or leave {run.method} out of --methods"
+        )
     suffixes = ("", ".json", ".cfg", ".training", ".memory.jsonl")
     replaced = {run.pipeline.with_suffix(x).resolve() for x in suffixes}
     for path in filter(None, [*run.inputs, run.test]):

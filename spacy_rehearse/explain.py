@@ -16,6 +16,7 @@ from .recipe import (
     MADE_UP,
     MADE_UP_ALONE,
     MARGIN,
+    MARGIN_ALONE,
     MORE_STEPS,
     SMALL_GOLD,
     SWAPPED,
@@ -110,7 +111,7 @@ def explain(config: Config, gold: GoldSize, *, copies: bool = False) -> List[Row
             rate,
             "it moves new weights only" if grows else "it moves old weights",
         ),
-        ("margin", _told(settings["margin"]), _for_scarce(settings["margin"])),
+        ("margin", _told(settings["margin"]), _for_scarce(settings)),
         ("rename", _told(settings["rename"]), _for_new_names(settings["rename"])),
         ("expert", str(given["expert"]), size if given["expert"] else NONE),
         ("ratio", str(settings["ratio"]), "words of silver for each word of gold"),
@@ -158,11 +159,12 @@ def _told(setting: Any) -> str:
     return "null" if setting is None else str(setting)
 
 
-def _for_scarce(margin: Any) -> str:
-    if margin is None:
+def _for_scarce(settings: Mapping[str, Any]) -> str:
+    if settings["margin"] is None:
         return (
-            f"{MARGIN} if experts miss most of the gold held out from them or, without "
-            f"any, if it has less than {FEW_ENTITIES} new entities, else 0"
+            f"{MARGIN if settings['ratio'] else MARGIN_ALONE} if experts miss most of "
+            "the gold held out from them or, without any, if it has less than "
+            f"{FEW_ENTITIES} new entities, else 0"
         )
     return NONE
 

@@ -51,10 +51,17 @@ def first_network(nlp: Language, component: str) -> FirstNetwork:
     for name in upstream_of(nlp, component):
         shared: Any = nlp.get_pipe(name)
         tok2vec, layers = pipes[name]["model"], [shared.model]
-    return FirstNetwork(tok2vec, layers, width, _n_units(linear, width))
+    return FirstNetwork(tok2vec, layers, width, _n_units(pipe.model, width))
 
 
-def _n_units(linear: Model, width: int) -> int:
-    """RETURNS (int): How many units, from the first one on, read no column."""
+def _n_units(parser: Model, width: int) -> int:
+    """RETURNS (int): How many hidden units, from the first one on, read no column, if
+    none of them does in the layer above, either.
+    """
+    *_, linear = parser.get_ref("tok2vec").layers
     reads_columns = to_numpy(linear.get_param("W"))[:, width:].any(axis=1)
-    return int(numpy.append(reads_columns, True).argmax())
+    n = int(numpy.append(reads_columns, True).argmax())
+    if parser.attrs["has_upper"]:  # else, `lower` makes the scores
+        lower = to_numpy(parser.get_ref("lower").get_param("W"))
+        n = 0 if lower[:, :n, :, n:].any() else n
+    return n

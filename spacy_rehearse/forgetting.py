@@ -201,7 +201,8 @@ def learnt(base: Language, student: Language, component: str) -> List[str]:
     """
     known = labels_of(base, component)
     told, before = (x.meta.get("spacy_rehearse", {}) for x in (student, base))
-    corrected = {*told.get("corrected", [])} - {*before.get("corrected", [])}
+    now, then = (Counter(x.get("corrected", [])) for x in (told, before))
+    corrected = {*(now - then)}
     if told.get("teacher") != before.get("teacher"):  # not of the same round
         corrected |= {*told.get("labels", [])}  # some were corrected before, too
     taken_over = {*labels_before(student, component)} - {*told.get("labels", [])}

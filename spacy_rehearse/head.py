@@ -66,7 +66,9 @@ class Head:
         if not can_distil(self.pipe):  # it has no actions
             return
         before = output_weights(self.pipe)
-        if silence_unseen(self.pipe, self.session.labels):
+        # Those of earlier pipes, too, which the recogniser must have: prepare.py.
+        added = [x for x in self.pipe.labels if x not in self.session.old_labels]
+        if silence_unseen(self.pipe, added):
             self._silenced = before, output_weights(self.pipe)
 
     def _undo(self, change: BothT) -> bool:

@@ -22,6 +22,7 @@ from .teacher import (
     check_recogniser,
     load_pipeline,
     predict_entities,
+    remove_rehearsal,
     required_pipes,
 )
 from .thinning import share_to_keep, thin
@@ -71,9 +72,7 @@ def make_config(
     """
     nlp = load_pipeline(base, "base", "--base")
     check_recogniser(nlp, component, f"base {base!r}")
-    for name in nlp.component_names:  # of a base that was saved without the export
-        if nlp.get_pipe_meta(name).factory == "rehearsal":
-            nlp.remove_pipe(name)
+    remove_rehearsal(nlp)
     recogniser: Any = nlp.get_pipe(component)
     docs = read_docs(train, Vocab())
     marked = recipe.measure_gold(docs).labels
@@ -90,7 +89,8 @@ def make_config(
     hidden = _share_hidden(nlp, component, docs, new)
     step_back = recipe.must_step_back(hidden, {*new} & {*recogniser.labels})
     # If dev stands for a pool, there is little text, and none of it is learnt.
-    heldout = recipe.HELDOUT_OF_DEV if pool == [dev] else recipe.HELDOUT
+    is_dev = [path.resolve() for path in pool or []] == [dev.resolve()]
+    heldout = recipe.HELDOUT_OF_DEV if is_dev else recipe.HELDOUT
     names = ["rehearsal"] * rehearse + nlp.component_names
     # CuPy has an allocator of its own. PyTorch's is for models that use both.
     allocator = "pytorch" if gpu and has_transformer(nlp, component) else None

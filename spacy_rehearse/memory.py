@@ -190,25 +190,34 @@ def as_exemplars(
 
 
 def without_attempts(
-    memory: Memory, weights: str, gold: Iterable[str], round: str
+    memory: Memory,
+    weights: str,
+    gold: Iterable[str],
+    labels: Collection[str],
+    known: Collection[str],
 ) -> Memory:
-    """Take out what other attempts at a round have left: gold beside the same teacher,
-    in the same texts, but for other labels, which does not count any more.
+    """Take out what other attempts at a round have left, which does not count any more:
+    gold beside the same teacher, in the same texts, but for other labels; or gold for
+    the same labels beside another teacher, if this one knows none of them: then a round
+    before this one was done again.
 
     memory (Memory): The memory. It is not changed.
     weights (str): Digest of the teacher's.
     gold (Iterable[str]): The texts of the gold.
-    round (str): The name of the round, which stays.
+    labels (Collection[str]): The labels that are learnt. What is left of this very
+        round stays.
+    known (Collection[str]): The labels of the teacher.
     RETURNS (Memory): The rest.
     """
-    texts = set(gold)
-    kept = [
-        x
-        for x in memory.exemplars
-        if x.round == round
-        or x.text not in texts
-        or x.round != round_key(weights, x.exact)
-    ]
+    texts, this = set(gold), round_key(weights, labels)
+    are_new = set(labels).isdisjoint(known)
+
+    def counts(x: Exemplar) -> bool:
+        if x.round == round_key(weights, x.exact):  # beside the same teacher
+            return x.round == this or x.text not in texts
+        return not are_new or set(x.exact) != set(labels)
+
+    kept = [x for x in memory.exemplars if counts(x)]
     gone = {x.round for x in memory.exemplars} - {x.round for x in kept}
     rounds = {key: digest for key, digest in memory.rounds.items() if key not in gone}
     return Memory(kept, rounds)

@@ -241,7 +241,9 @@ def _try_out(
 
 
 def _remember(inputs: Inputs) -> List[SilverText]:
-    weights, texts = inputs.teacher.weights, inputs.gold.texts
-    this = round_key(weights, inputs.labels)
-    earlier = earlier_than(without_attempts(inputs.memory, weights, texts, this), this)
-    return as_silver(earlier, inputs.teacher, inputs.labels)
+    teacher, labels, texts = inputs.teacher, inputs.labels, inputs.gold.texts
+    memory = without_attempts(
+        inputs.memory, teacher.weights, texts, labels, teacher.labels
+    )
+    earlier = earlier_than(memory, round_key(teacher.weights, labels))
+    return as_silver(earlier, teacher, labels)

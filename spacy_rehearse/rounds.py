@@ -58,7 +58,7 @@ def save_round(
     key = round_key(teacher.weights, labels)
     new = as_exemplars(gold, taught, authority=labels, round=key)
     merged = merge(
-        without_attempts(memory, teacher.weights, taught, key),
+        without_attempts(memory, teacher.weights, taught, labels, teacher.labels),
         new,
         settings["capacity"],
         settings["policy"],

@@ -81,6 +81,7 @@ def load_teacher(
         not an entity recogniser.
     """
     nlp = load_pipeline(source, "teacher", setting)
+    remove_rehearsal(nlp)
     check_recogniser(nlp, component, f"teacher {str(source)!r}")
     nlp.max_length = max(nlp.max_length, max_length)
     needed = [*annotating, *annotators_of(nlp, component)]
@@ -92,6 +93,13 @@ def load_teacher(
     parts = fingerprint_parts(nlp, pipes)
     fingerprint = _digest(json.dumps(parts))
     return Teacher(nlp, component, pipes, labels, fingerprint, parts["weights"])
+
+
+def remove_rehearsal(nlp: Language) -> None:
+    """Take the rehearsal out of a base that was saved without the export, in place."""
+    for name in nlp.component_names:
+        if nlp.get_pipe_meta(name).factory == "rehearsal":
+            nlp.remove_pipe(name)
 
 
 def load_pipeline(source: str, whose: str, setting: str) -> Language:

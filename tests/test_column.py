@@ -220,6 +220,24 @@ def test_column_may_be_a_copy_of_whatever_encodes():
     numpy.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 
 
+def test_column_is_no_copy_of_a_network_that_reads_columns_above(base):
+    nlp, _ = grown(base, copy=True)
+    n = first_network(nlp, "ner").n_units
+    nlp.get_pipe("ner").model.get_ref("lower").get_param("W")[0, 0, 0, n] = 0.1
+    assert not copy_fits(nlp, "ner")
+
+
+def test_column_is_not_for_a_concatenation():
+    """Thinc would merge it with the column's own."""
+    nlp = spacy.blank("en")
+    config = Config().from_str(MISH)
+    tok2vec = {"@layers": "concatenate.v1", "*": {"a": CNN, "b": CNN}}
+    config["model"]["tok2vec"] = tok2vec
+    nlp.add_pipe("ner", config=config).add_label("PERSON")
+    nlp.initialize()
+    assert not can_grow(nlp, "ner")
+
+
 def test_column_is_no_copy_of_what_pytorch_runs(base):
     nlp = spacy.load(base)
     nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0].shims.append(object())

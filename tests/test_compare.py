@@ -106,9 +106,7 @@ def test_methods_end_the_rate_with_the_training(config, wrapped):
 
 
 def test_methods_that_do_not_exist_are_named(config):
-    with pytest.raises(
-        ValueError, match="no method 'magic': there are rehearsal, naive"
-    ):
+    with pytest.raises(ValueError, match="no method 'magic': there are rehearsal, "):
         method_config(config, "magic")
     naive = method_config(config, "naive")
     with pytest.raises(ValueError, match="has no rehearsal component"):
@@ -260,7 +258,7 @@ def test_results_front_by_what_is_learnt_and_kept():
         (["--workers", "0"], "at least one"),
         (["--test", "no.spacy"], "Can't find no.spacy"),
         (["--test", "config.cfg"], "is not a .spacy file"),
-        (["--test", "old.spacy"], "old.spacy (--test) marks none of the labels"),
+        (["--test", "old.spacy"], "old.spacy marks none of the labels"),
         pytest.param(
             ["--gpu-id", "1"],
             "--gpu-id is 1, and Thinc finds no GPU",
@@ -288,6 +286,37 @@ def test_compare_says_what_is_for_rehearsal_alone(
     for methods, warns in (("rehearsal", False), ("rehearsal,naive", True)):
         done = CliRunner().invoke(rehearse_cli, [*args, "--methods", methods])
         assert ("rehearsal-no-pool alone" in " ".join(done.output.split())) == warns
+
+
+def test_compare_trains_nothing_on_dev_where_it_stands_for_the_pool(
+    config, corpus, workdir
+):
+    pool = f"--paths.pool={workdir / '..' / workdir.name / 'dev.spacy'}"
+    shutil.copy(corpus / "dev.spacy", workdir / "dev.spacy")
+    args = ["compare", "config.cfg", "--output", "out", "--paths.dev=dev.spacy", pool]
+    for methods, which in (("rehearsal", "rehearsal"), ("naive,textbook", "textbook")):
+        done = CliRunner().invoke(rehearse_cli, [*args, "--methods", methods])
+        assert done.exit_code == 1
+        told = " ".join(done.output.split())
+        assert f"and {which} would learn from it" in told
+    dev = corpus / "dev.spacy"
+    config["paths"]["pool"], config["paths"]["dev"] = str(dev), str(dev)
+    for run in plan_runs(config, ["rehearsal-no-pool", "naive"], [0], workdir):
+        check_inputs(run)
+
+
+def test_compare_tells_of_labels_that_the_test_set_never_marks(
+    config, base, workdir, monkeypatch
+):
+    monkeypatch.setattr("spacy_rehearse.cli.compare._do_all", lambda *given: [])
+    for name, labels in (("test", ("ORG",)), ("train", ("ORG", "GADGET"))):
+        docs = make_docs(spacy.blank("xx"), 20, labels, seed=4)
+        DocBin(docs=docs).to_disk(f"{name}.spacy")
+    args = ["compare", "config.cfg", "--output", "out", "--test", "test.spacy"]
+    args.append('--initialize.components.rehearsal.labels=["GADGET","ORG"]')
+    args.append("--paths.train=train.spacy")
+    done = CliRunner().invoke(rehearse_cli, args)
+    assert "test.spacy marks no GADGET" in " ".join(done.output.split())
 
 
 def test_compare_keeps_out_of_a_folder_with_other_files(config, workdir):

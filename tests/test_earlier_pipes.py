@@ -12,7 +12,7 @@ from spacy_rehearse.distillation import action_names
 from spacy_rehearse.layers import output_layer
 
 from .test_component import loop
-from .util import initialize
+from .util import initialize, make_texts
 
 COLUMN = {"width": 8, "depth": 1, "hidden": 4}
 RULE = {"label": "SKU", "pattern": "the"}
@@ -72,6 +72,25 @@ def test_earlier_pipes_leave_old_weights_as_they_are(base, corpus, tmp_path, cha
     numpy.testing.assert_array_equal(weights[:, :width], old.get_param("W"))
     numpy.testing.assert_array_equal(weights[:, width:], 0)
     numpy.testing.assert_array_equal(new.get_param("b")[rows], old.get_param("b"))
+
+
+@pytest.mark.parametrize("column", [COLUMN, None], ids=["column", "all weights"])
+def test_earlier_pipes_labels_are_not_found_by_what_is_saved(
+    base, corpus, tmp_path, column
+):
+    def add_ruler_for_nothing(nlp):
+        ruler = nlp.add_pipe("entity_ruler", before="ner")
+        ruler.add_patterns([{"label": "SKU", "pattern": "zzzz"}])
+
+    path = base_with(base, add_ruler_for_nothing, tmp_path / "base")
+    nlp, examples = prepared(path, corpus, column=column)
+    loop(nlp, examples, n_updates=1)
+    create_export_v1()(nlp).to_disk(tmp_path / "saved")
+    saved = spacy.load(tmp_path / "saved")
+    texts = [text for text, _ in make_texts(40, ("PERSON", "ORG", "GADGET"), seed=3)]
+    words = [word for text in texts for word in text.split()]
+    found = {ent.label_ for doc in saved.pipe([*texts, *words]) for ent in doc.ents}
+    assert "SKU" not in found and found & {"PERSON", "ORG"}
 
 
 def test_earlier_pipes_that_do_not_tell_their_labels_are_named(base, corpus, tmp_path):

@@ -230,6 +230,9 @@ def test_evaluate_knows_what_was_corrected_again():
     student.meta["spacy_rehearse"] = {**second, "labels": ["GADGET"]}
     assert learnt(base, student, "ner") == ["GADGET"]
     assert learnt(base, base, "ner") == []
+    third = {"teacher": {"fingerprint": "c"}, "labels": ["GADGET"]}
+    student.meta["spacy_rehearse"] = {**third, "corrected": ["ORG", "ORG"]}
+    assert learnt(base, student, "ner") == ["GADGET", "ORG"]
     student.meta["spacy_rehearse"] = {**first, "scores": {}}  # of the same round
     assert learnt(base, student, "ner") == ["GADGET"]
 

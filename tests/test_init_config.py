@@ -49,7 +49,8 @@ def test_init_config_thins_gold_where_dev_has_far_more(base, corpus, tmp_path):
 
 
 def test_init_config_holds_half_out_where_dev_stands_for_the_pool(base, corpus):
-    for pool, share in (("pool.jsonl", 0.1), ("dev.spacy", 0.5)):
+    again = f"../{corpus.name}/dev.spacy"
+    for pool, share in (("pool.jsonl", 0.1), ("dev.spacy", 0.5), (again, 0.5)):
         config = config_for(base, corpus, pool=[corpus / pool])
         told = config["initialize"]["components"]["rehearsal"]
         assert told["heldout"] == share
@@ -80,16 +81,17 @@ def test_init_config_freezes_siblings_and_hides_their_scores(shared_base, corpus
     assert weights["ents_f"] == 0.0
 
 
+@pytest.mark.parametrize("name", ["mine", "rehearsal"])
 def test_init_config_of_a_base_that_was_saved_without_the_export(
-    base, corpus, tmp_path, workdir
+    base, corpus, tmp_path, workdir, name
 ):
     nlp = spacy.load(base)
-    nlp.add_pipe("rehearsal", first=True, name="mine")
+    nlp.add_pipe("rehearsal", first=True, name=name)
     nlp.to_disk(tmp_path / "mine")
     args = ["init-config", "my config.cfg", "--base", str(tmp_path / "mine")]
-    for name in ("train", "dev", "pool"):
-        (path,) = corpus.glob(f"{name}.*")
-        args += [f"--{name}", str(path)]
+    for part in ("train", "dev", "pool"):
+        (path,) = corpus.glob(f"{part}.*")
+        args += [f"--{part}", str(path)]
     done = CliRunner().invoke(rehearse_cli, args)
     assert done.exit_code == 0 and "train 'my config.cfg' --out" in done.output
     assert "train 'my config.cfg' --out" in (workdir / "my config.cfg").read_text()
@@ -98,6 +100,8 @@ def test_init_config_of_a_base_that_was_saved_without_the_export(
     assert set(config["components"]) == {"rehearsal", "ner"}
     checked = CliRunner().invoke(rehearse_cli, ["check", "my config.cfg"])
     assert checked.exit_code == 0, checked.output
+    for advice in ("will change", "checkpoint is chosen by"):
+        assert advice not in checked.output
 
 
 @pytest.mark.filterwarnings("ignore:no checkpoint scored above 0")

@@ -224,11 +224,21 @@ def test_memory_of_other_teachers_and_texts_outlives_another_attempt():
     own = exemplar("gold", labels="A")._replace(round=key("A"))
     earlier = exemplar("gold", labels="C")._replace(round=round_key("before", "C"))
     memory = Memory([*attempt, own, earlier], {key("AB"): "1", key("A"): "2"})
-    assert without_attempts(memory, "weights", {"gold"}, key("A")) == Memory(
+    assert without_attempts(memory, "weights", {"gold"}, "A", "") == Memory(
         [attempt[1], own, earlier], memory.rounds
     )
-    rest = without_attempts(memory, "weights", {"gold", "other"}, key("A"))
+    rest = without_attempts(memory, "weights", {"gold", "other"}, "A", "")
     assert rest == Memory([own, earlier], {key("A"): "2"})
+
+
+def test_memory_forgets_a_round_whose_teacher_was_trained_anew():
+    """Unless this teacher knows the labels: then it may come from that round."""
+    left = exemplar("gold", labels="A")._replace(round=round_key("before", "A"))
+    other = exemplar("gold", labels="B")._replace(round=round_key("first", "B"))
+    memory = Memory([left, other], {left.round: "1", other.round: "2"})
+    anew = without_attempts(memory, "now", {"new"}, "A", "B")
+    assert anew == Memory([other], {other.round: "2"})
+    assert without_attempts(memory, "now", {"new"}, "A", "AB") == memory
 
 
 def test_memory_names_rounds_by_teacher_and_labels():

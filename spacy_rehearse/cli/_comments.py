@@ -22,7 +22,7 @@ COMMENTS = {
     ],
     "[components.rehearsal]": [
         "Completes the gold with what the original pipeline says, and trains on raw text "
-        "that it labels beside it.",
+        "that it labels beside it (ratio = 0: on none).",
     ],
     "ratio =": [
         "Silver words (raw text labelled by the original) per gold word, which come on "
@@ -34,7 +34,8 @@ COMMENTS = {
     ],
     "margin =": [
         "`O` scores so much higher while new labels learn, so that they win over it "
-        "more often afterwards. null: {recipe.MARGIN} if the experts miss most of the "
+        "more often afterwards. null: {recipe.MARGIN}, with ratio = 0 "
+        "{recipe.MARGIN_ALONE}, if the experts miss most of the "
         "gold that is held out from them or, without experts, below "
         "{recipe.FEW_ENTITIES} new entities; or else 0.",
     ],

@@ -36,7 +36,7 @@ from ..compare import (
 from ..component import tell
 from ..files import write_whole
 from ..gold import read_docs
-from ..methods import METHODS
+from ..methods import METHODS, path_of
 from ..parallel import terminate
 from ..report.chart import chart
 from ..report.definitions import DEFINITIONS
@@ -125,8 +125,9 @@ def compare_cli(
         if not _is_ours(output):
             raise ValueError(f"{output} holds other files: give a folder of its own")
         inputs = check_config(config.interpolate())
-        if test is not None:  # what is wrong with it shows now, not in hours
-            _check_test(test, inputs.labels)
+        # What is wrong with a test set shows now, not in hours.
+        scored_on = test or path_of(config.interpolate(), "dev_corpus")
+        unmarked = _check_test(scored_on, inputs.labels)
         runs = plan_runs(config, names, numbers, output / "runs", test, code)
         for run in runs:
             check_inputs(run)
@@ -136,6 +137,12 @@ def compare_cli(
     other = [name_of(x) for x in todo if x.result.exists() and x not in anew]
     alone = [f"--{name}" for name in overrides if name.startswith(OWN)]
     ours = [name for name, how in METHODS.items() if how.is_own]
+    if unmarked:
+        msg.warn(
+            f"{scored_on} marks no {', '.join(unmarked)}: what is found of it there "
+            "counts as wrong",
+            show=not as_json,
+        )
     if alone and not {*names} <= {*ours}:
         msg.warn(
             f"{', '.join(alone)}: changes {' and '.join(ours)} alone. The other "
@@ -181,14 +188,16 @@ def compare_cli(
         raise typer.Exit(1)
 
 
-def _check_test(test: Path, labels: Sequence[str]) -> None:
+def _check_test(test: Path, labels: Sequence[str]) -> List[str]:
+    """RETURNS (List[str]): New labels that a test set does not mark."""
     marked = {ent.label_ for doc in read_docs(test, Vocab()) for ent in doc.ents}
     if marked.isdisjoint(labels):
         raise ValueError(
-            f"{test} (--test) marks none of the labels of the gold ({', '.join(labels)}"
+            f"{test} marks none of the labels of the gold ({', '.join(labels)}"
             f"), but {', '.join(sorted(marked)) or 'nothing'}: what is learnt can't be "
             "scored on it"
         )
+    return sorted({*labels} - marked)
 
 
 def _is_ours(output: Path) -> bool:
