@@ -20,7 +20,6 @@ from spacy.tokens import Doc, DocBin
 from spacy_rehearse.forgetting import as_examples
 from spacy_rehearse.scorer import entity_prf
 
-from .job import result_path
 from .score import predictor
 from .suites import SUITES
 
@@ -51,12 +50,13 @@ def main(
     rows = told.setdefault(suite, {})
 
     def counts_of(name: str) -> Any:
-        found = result_path(work, suite, name, 0).parent.glob(f"{name}-[0-9]*.json")
-        last = str(len(plan.steps) - 1)
-        students = [run.with_suffix("") / last for run in sorted(found)]
-        return numpy.array([count(nlp, x, docs, step.labels) for x in students])
+        folder, last = work / suite / "runs", len(plan.steps) - 1
+        students = sorted(folder.glob(f"{name}-[0-9]*/{last}/meta.json"))
+        return numpy.array([count(nlp, x.parent, docs, step.labels) for x in students])
 
     ours = counts_of(method)
+    if not len(ours):
+        raise typer.BadParameter(f"there is no pipeline of {method} in {work / suite}")
     for rival in rivals.split(","):
         theirs = counts_of(rival)
         if not len(theirs):

@@ -252,9 +252,6 @@ def test_benchmarks_interval_says_what_seeds_that_share_a_test_part_cannot(
             run = tmp_path / "gadgets" / "runs" / f"{method}-{seed}" / "0"
             shutil.copytree(student, run)
     told = tmp_path / "intervals.json"
-    for rival in ("none", "naive"):
-        (tmp_path / "gadgets" / "runs" / f"{rival}-0.json").touch()
-        (tmp_path / "gadgets" / "runs" / f"{rival}-1.json").touch()
     folders = {"shared": tmp_path, "work": tmp_path, "output": told}
     interval.main("gadgets", **folders, method="naive", rivals="none,naive,absent")
     rows = json.loads(told.read_text())["gadgets"]
