@@ -1,13 +1,14 @@
 """Scores: what was learnt, what was kept, and what was flooded."""
 
-from typing import Collection, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.scorer import PRFScore
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from .completion import is_annotated
-from .teacher import Entity
+from .teacher import Entity, as_entities, overlaps
 
 # Shown in the log (0.0), weighted (1.0), or computed and hidden (None).
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
@@ -69,6 +70,34 @@ def silver_prf(
             {entity for entity in theirs if entity[2] in labels},
         )
     return score
+
+
+def unmarked(
+    texts: Sequence[str],
+    found: Sequence[Sequence[Entity]],
+    gold: Iterable[Doc],
+    labels: Collection[str],
+) -> List[Tuple[Entity, ...]]:
+    """Leave out what is found where annotation of the same text marks some labels: it
+    knows better than a teacher.
+
+    texts (Sequence[str]): The texts, without space around them.
+    found (Sequence[Sequence[Entity]]): What is found in each.
+    gold (Iterable[Doc]): Annotated texts.
+    labels (Collection[str]): The labels.
+    RETURNS (List[Tuple[Entity, ...]]): The rest.
+    """
+    marked: Dict[str, List[Entity]] = {}
+    for doc in gold:
+        theirs = as_entities(ent for ent in doc.ents if ent.label_ in labels)
+        text = doc.text.lstrip()  # as the reader of a pool has it
+        start = len(doc.text) - len(text)
+        shifted = [(s - start, e - start, label) for s, e, label in theirs]
+        marked.setdefault(text.rstrip(), []).extend(shifted)
+    return [
+        tuple(x for x in entities if not overlaps(x, marked.get(text, ())))
+        for text, entities in zip(texts, found, strict=True)
+    ]
 
 
 def agreement(score: PRFScore) -> float:

@@ -399,6 +399,25 @@ def test_component_old_labels_are_scored_where_dev_has_them(base, corpus):
     assert scores["rehearsal_retention"] < 0.2
 
 
+def test_component_counts_nothing_as_lost_that_dev_marks_in_a_held_out_text(
+    base, corpus
+):
+    nlp, _ = initialized(base, corpus)
+    rehearsal = nlp.get_pipe("rehearsal")
+    examples = []
+    for item in rehearsal.session.heldout:
+        doc = nlp.make_doc(item.text)
+        persons = [(s, e) for s, e, x in item.entities if x == "PERSON"]
+        doc.set_ents([doc.char_span(s, e, label="GADGET") for s, e in persons])
+        examples.append(Example(nlp.make_doc(item.text), doc))
+    nlp.evaluate(examples[:1])
+    before = {x.label: x.kept for x in rehearsal.labels_scored}
+    nlp.evaluate(examples)
+    after = {x.label: x.kept for x in rehearsal.labels_scored}
+    assert len(before["PERSON"]) > len(after["PERSON"]) == 0
+    assert after["ORG"].tp == before["ORG"].tp > 0
+
+
 @pytest.mark.parametrize("kind", ["entity_ruler", "span_ruler", "unnamed"])
 def test_component_scores_the_recogniser_alone_where_another_pipe_sets_entities(
     base, corpus, kind

@@ -26,6 +26,15 @@ def doc_with(spans, missing=()):
     return doc
 
 
+def test_scorer_leaves_out_what_annotation_of_the_same_text_marks():
+    doc = Doc(NLP.vocab, words=["\n", "Ana", "met", "Bob"], spaces=[False, *[True] * 3])
+    doc.set_ents([Span(doc, 1, 2, "NEW"), Span(doc, 3, 4, "OLD")])
+    texts = ["Ana met Bob", "Ana"]
+    found = [[(0, 3, "OLD"), (4, 7, "NEW"), (8, 11, "OLD")], [(0, 3, "OLD")]]
+    rest = scorer.unmarked(texts, found, [doc], ["NEW"])
+    assert rest == [((4, 7, "NEW"), (8, 11, "OLD")), ((0, 3, "OLD"),)]
+
+
 @st.composite
 def spans(draw):
     cuts = sorted(draw(st.sets(st.integers(0, 8), max_size=6)))
