@@ -15,6 +15,7 @@ import numpy
 import spacy
 import typer
 from spacy.language import Language
+from spacy.scorer import PRFScore
 from spacy.tokens import Doc, DocBin
 
 from spacy_rehearse.forgetting import as_examples
@@ -111,7 +112,7 @@ def _draw(rng: Any, n: int) -> Any:
 def f_of(counts: Any) -> float:
     """RETURNS (float): F of true positives, false positives and false negatives."""
     tp, fp, fn = counts
-    return float(2 * tp / max(2 * tp + fp + fn, 1))
+    return PRFScore(tp=tp, fp=fp, fn=fn).fscore
 
 
 if __name__ == "__main__":

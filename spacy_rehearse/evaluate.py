@@ -59,9 +59,9 @@ def evaluate_student(
         dev = [eg.reference.text for eg in examples]
         examples = _as_if(examples, predict_entities(nlp, pipes, dev))
     # Where dev stands for the pool, it is no loss to find what it marks.
-    dev_docs = [eg.reference for eg in examples]
+    marked_new = scorer.marked_in((eg.reference for eg in examples), session.labels)
     predicted, silver = (
-        scorer.unmarked(texts, found, dev_docs, session.labels)
+        scorer.unmarked(texts, found, marked_new)
         for found in (predicted, [item.entities for item in heldout])
     )
     kept = scorer.silver_prf(predicted, silver, session.old_labels)

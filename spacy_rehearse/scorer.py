@@ -1,6 +1,6 @@
 """Scores: what was learnt, what was kept, and what was flooded."""
 
-from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.scorer import PRFScore
@@ -72,28 +72,33 @@ def silver_prf(
     return score
 
 
-def unmarked(
-    texts: Sequence[str],
-    found: Sequence[Sequence[Entity]],
-    gold: Iterable[Doc],
-    labels: Collection[str],
-) -> List[Tuple[Entity, ...]]:
-    """Leave out what is found where annotation of the same text marks some labels: it
-    knows better than a teacher.
-
-    texts (Sequence[str]): The texts, without space around them.
-    found (Sequence[Sequence[Entity]]): What is found in each.
-    gold (Iterable[Doc]): Annotated texts.
-    labels (Collection[str]): The labels.
-    RETURNS (List[Tuple[Entity, ...]]): The rest.
+def marked_in(gold: Iterable[Doc], labels: Collection[str]) -> Dict[str, List[Entity]]:
+    """RETURNS (Dict[str, List[Entity]]): What annotation marks of some labels, by text,
+    without space around it: so the reader of a pool has it.
     """
     marked: Dict[str, List[Entity]] = {}
     for doc in gold:
         theirs = as_entities(ent for ent in doc.ents if ent.label_ in labels)
-        text = doc.text.lstrip()  # as the reader of a pool has it
+        text = doc.text.lstrip()
         start = len(doc.text) - len(text)
         shifted = [(s - start, e - start, label) for s, e, label in theirs]
         marked.setdefault(text.rstrip(), []).extend(shifted)
+    return marked
+
+
+def unmarked(
+    texts: Sequence[str],
+    found: Sequence[Sequence[Entity]],
+    marked: Mapping[str, Sequence[Entity]],
+) -> List[Tuple[Entity, ...]]:
+    """Leave out what is found where annotation of the same text marks something else:
+    it knows better than a teacher.
+
+    texts (Sequence[str]): The texts.
+    found (Sequence[Sequence[Entity]]): What is found in each.
+    marked (Mapping[str, Sequence[Entity]]): What is marked, by text: see marked_in.
+    RETURNS (List[Tuple[Entity, ...]]): The rest.
+    """
     return [
         tuple(x for x in entities if not overlaps(x, marked.get(text, ())))
         for text, entities in zip(texts, found, strict=True)

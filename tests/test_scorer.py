@@ -31,7 +31,7 @@ def test_scorer_leaves_out_what_annotation_of_the_same_text_marks():
     doc.set_ents([Span(doc, 1, 2, "NEW"), Span(doc, 3, 4, "OLD")])
     texts = ["Ana met Bob", "Ana"]
     found = [[(0, 3, "OLD"), (4, 7, "NEW"), (8, 11, "OLD")], [(0, 3, "OLD")]]
-    rest = scorer.unmarked(texts, found, [doc], ["NEW"])
+    rest = scorer.unmarked(texts, found, scorer.marked_in([doc], ["NEW"]))
     assert rest == [((4, 7, "NEW"), (8, 11, "OLD")), ((0, 3, "OLD"),)]
 
 
