@@ -1,7 +1,18 @@
 """Forgetting: what a pipeline says after fine-tuning, next to what it said before."""
 
 from collections import Counter
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy
 from spacy.language import Language
@@ -69,6 +80,16 @@ class Changed(NamedTuple):
     before: Sequence[Entity]
     after: Sequence[Entity]
     n_lost: int
+
+
+class _Said(NamedTuple):
+    """What both say of the same texts."""
+
+    before: Sequence[Sequence[Entity]]
+    after: Sequence[Sequence[Entity]]
+
+    def agreement(self, labels: Collection[str]) -> PRFScore:
+        return scorer.silver_prf(self.after, self.before, labels)
 
 
 class Forgetting(NamedTuple):
@@ -170,7 +191,10 @@ def compare_pipelines(
     n_gold = len(gold)
     was = as_examples(base, gold, theirs[:n_gold])
     now = as_examples(base, gold, ours[:n_gold])
-    raw = ours[n_gold:], theirs[n_gold:]
+    raw = _Said(theirs[n_gold:], ours[n_gold:])
+    # In a raw text that is among the gold, it is no loss to find what that marks.
+    marked_new = scorer.marked_in(gold, new)
+    unmarked = _Said(*(scorer.unmarked(texts, found, marked_new) for found in raw))
     words = sum(len(base.make_doc(text)) for text in texts)
     return Forgetting(
         old=old,
@@ -181,13 +205,14 @@ def compare_pipelines(
         after=scorer.entity_prf(now, [x for x in marked if x in old]),
         learnt=scorer.entity_prf(now, [x for x in marked if x in new]),
         all=scorer.entity_prf(now, marked),
-        kept=scorer.silver_prf(*raw, old) if texts else None,
+        kept=unmarked.agreement(old) if texts else None,
         kept_by_label={
             label: prf
-            for label in (*old, *corrected)
-            if len(prf := scorer.silver_prf(*raw, [label]))
+            for said, labels in ((unmarked, old), (raw, corrected))
+            for label in labels
+            if len(prf := said.agreement([label]))
         },
-        flood=scorer.flood(raw[0], {*new} - known, words) if texts else None,
+        flood=scorer.flood(unmarked.after, {*new} - known, words) if texts else None,
         n_texts=len(texts),
         n_compared=len(all_texts),
         confusion=_confusion(theirs, ours),

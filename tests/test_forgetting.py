@@ -96,7 +96,18 @@ def test_forgetting_counts_by_hand(report):
     assert told["all_f"] == pytest.approx(2 * 2 / (2 * 2 + 3 + 4))
     assert told["retention"] == pytest.approx(0.25)
     n_words = sum(len(BASE.make_doc(text)) for text in TEXTS)
-    assert told["flood"] == pytest.approx(1000 * 2 / n_words)
+    # "here" alone: of Zoomer, the gold says that it is one
+    assert told["flood"] == pytest.approx(1000 * 1 / n_words)
+
+
+def test_forgetting_takes_nothing_for_lost_that_gold_calls_new():
+    base = says(PERSON=["Ana", "Bob", "Zoomer"])
+    student = says(PERSON=["Ana", "Bob"], GADGET=["Zoomer"])
+    told = compare_pipelines(base, student, "ner", gold=gold(), texts=TEXTS)
+    assert told.summary()["retention"] == 1.0 and told.summary()["flood"] == 0.0
+    elsewhere = ["A Zoomer is here"]
+    told = compare_pipelines(base, student, "ner", gold=gold(), texts=elsewhere)
+    assert told.summary()["retention"] == 0.0 and told.summary()["flood"] > 0
 
 
 def test_forgetting_shows_what_was_kept_of_labels_that_nothing_marks():
