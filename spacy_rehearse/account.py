@@ -187,10 +187,15 @@ def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings)
             f"{hidden:.0%} of the new entities begin inside one of the teacher's: old "
             "labels learn to step back there"
         )
+    where = f"[initialize.components.{how.name}.column]"
+    without = (
+        "leaves their scores as they are, and only what is corrected can change"
+        if corrected
+        else "rules that out, at the cost of such entities"
+    )
     return (
         f"{why}. Elsewhere distillation holds them, but some will change. step_back = "
-        f"false in [initialize.components.{how.name}.column] rules that out, at the "
-        "cost of such entities"
+        f"false in {where} {without}"
     )
 
 

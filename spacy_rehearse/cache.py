@@ -63,11 +63,7 @@ class SilverCache:
         if self.folder is None:
             return self._memory.get(key)
         for file in self._files(key):
-            try:
-                data = file.read_bytes()
-            except FileNotFoundError:  # another process has just put it anew
-                continue
-            if file.name == _file_name(key, data):
+            if (data := _read_whole(file)) is not None:
                 return data
         return None
 
@@ -88,7 +84,8 @@ class SilverCache:
         return {_key_of(file) for file in self.folder.glob("*.spacy")}
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep a shard. Its file appears whole or not at all.
+        """Keep a shard. Its file appears whole or not at all. One that another process
+        has just put, which may label in other batches, stays.
 
         key (str): Digest of its texts.
         data (bytes): Its content.
@@ -100,9 +97,9 @@ class SilverCache:
         whole = self.folder / _file_name(key, data)
         write_whole(whole, data)
         self._listed[key] = [whole]
-        for damaged in self.folder.glob(f"{key}-*.spacy"):
-            if damaged != whole:
-                damaged.unlink(missing_ok=True)
+        for file in self.folder.glob(f"{key}-*.spacy"):
+            if _read_whole(file) is None:
+                file.unlink(missing_ok=True)
 
 
 def _prepare(folder: Path, made_by: Dict[str, Any]) -> None:
@@ -179,6 +176,17 @@ def clear(path: Path) -> int:
 
 def _file_name(key: str, data: bytes) -> str:
     return f"{key}-{sha256(data).hexdigest()[:16]}.spacy"
+
+
+def _read_whole(file: Path) -> Optional[bytes]:
+    """RETURNS (Optional[bytes]): What a shard's file holds. None if it is damaged, or
+    gone.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:  # another process found it damaged, and put it anew
+        return None
+    return data if file.name == _file_name(_key_of(file), data) else None
 
 
 def _key_of(file: Path) -> str:

@@ -101,13 +101,13 @@ def _beside_a_new_one(
     grown = grown_config(config, **shape)
     new = registry.resolve({"model": grown})["model"]
     doc = nlp.make_doc("A text, with 1 number.")
-    inputs, column = _token_vectors(new).layers
+    inputs, column = token_vectors(new).layers
     base, words = inputs.layers
     n_read = _width(old) + shape["width"]
     if embed_and_encode(config["tok2vec"]):
-        n_read += _copy_parts(_token_vectors(old), base, doc)
+        n_read += _copy_parts(token_vectors(old), base, doc)
     else:
-        base.from_bytes(_token_vectors(old).to_bytes())
+        base.from_bytes(token_vectors(old).to_bytes())
     stop_gradients(base)
     words.initialize(X=[doc])
     column.layers[0].layers[1].initialize(X=new.ops.alloc2f(1, n_read))
@@ -121,8 +121,8 @@ def _beside_a_copy(
     """RETURNS (Tuple[Model, Dict, Dict]): The same, with a copy for a column."""
     grown = copied_config(config, first.tok2vec, first.n_units)
     new = registry.resolve({"model": grown})["model"]
-    base, copied = _token_vectors(new).layers[0].layers
-    base.from_bytes(_token_vectors(old).to_bytes())
+    base, copied = token_vectors(new).layers[0].layers
+    base.from_bytes(token_vectors(old).to_bytes())
     targets = copied.layers if len(first.layers) > 1 else [copied]
     for source, target in zip(first.layers, targets, strict=True):
         target.from_bytes(source.to_bytes())
@@ -131,7 +131,8 @@ def _beside_a_copy(
     return new, grown, dict(all_of(base))
 
 
-def _token_vectors(parser: Model) -> Model:
+def token_vectors(parser: Model) -> Model:
+    """RETURNS (Model): What makes the token vectors that a parser reads."""
     return parser.get_ref("tok2vec").layers[0]
 
 

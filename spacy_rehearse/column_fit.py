@@ -1,10 +1,12 @@
 """Where a column fits: which recognisers can grow one, or a copy for one."""
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, cast
 
 from spacy.language import Language
+from thinc.api import Model
+from thinc.layers.concatenate import forward as concatenate
 
-from .column import SIZES
+from .column import SIZES, token_vectors
 from .column_config import n_columns
 from .first_network import first_network
 from .listeners import has_transformer, own_copy, upstream_of
@@ -16,12 +18,12 @@ def can_grow(nlp: Language, component: str) -> bool:
     parts are known. A tok2vec that is a concatenation does not stay one thing: Thinc
     merges it with that of a column.
     """
-    pipe: Any = nlp.get_pipe(component)
+    model: Model = cast(Any, nlp.get_pipe(component)).model
     config = nlp.get_pipe_config(component).get("model", {})
     return (
         {"tok2vec", "hidden_width"} <= set(config)
-        and {"tok2vec", "lower", "upper"} <= set(pipe.model.ref_names)
-        and config["tok2vec"].get("@layers") != "concatenate.v1"
+        and {"tok2vec", "lower", "upper"} <= set(model.ref_names)
+        and token_vectors(model)._func is not concatenate
     )
 
 

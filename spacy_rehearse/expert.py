@@ -35,6 +35,7 @@ from .progress import progress
 from .recipe import LEAN
 from .scorer import entity_prf
 from .teacher import annotate_docs
+from .unseen import see_in_beam
 
 DEFAULT_EXPERT = {"n_experts": 2, "max_passes": 6, "lean": None}
 FOLD = 0.2  # share of the gold that an expert is stopped by
@@ -93,6 +94,7 @@ def train_expert(
     recogniser: Any = nlp.get_pipe(pipes[-1])
     for label in labels:
         recogniser.add_label(label)
+    see_in_beam(recogniser, labels)
     optimizer = Adam(
         learn_rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True
     )

@@ -15,7 +15,8 @@ ENOUGH = 100  # entities, to see whether the student's tokenizer cuts them
 
 
 def count_texts(texts: Iterable[str]) -> int:
-    """Count the pool, reading all of it, so that bad lines show before the work.
+    """Count the pool, reading all of it, so that bad lines show before the work. Empty
+    texts, which have no token, do not count.
 
     texts (Iterable[str]): The texts.
     RETURNS (int): Their number.
@@ -23,13 +24,13 @@ def count_texts(texts: Iterable[str]) -> int:
     """
     n_texts = 0
     for text in texts:
-        n_texts += 1
         if not isinstance(text, str):
             raise ValueError(
                 "the reader in [initialize.components.rehearsal.pool] gives "
                 f"{type(text).__name__}, not str: spacy-rehearse.RawText.v1 reads the "
                 "text of files, .spacy files among them"
             )
+        n_texts += bool(text)
     if not n_texts:
         raise ValueError(
             "the pool is empty: the reader in [initialize.components.rehearsal.pool] "
@@ -72,7 +73,8 @@ def label_pool(
     teacher: Teacher,
     store: SilverCache,
 ) -> List[Shard]:
-    """Label the pool with a progress bar, but for what is in the cache already.
+    """Label the pool with a progress bar, but for what is in the cache already. Empty
+    texts are left out.
 
     texts (Iterable[str]): The pool.
     n_texts (int): Their number.
@@ -86,7 +88,8 @@ def label_pool(
     shards: List[Shard] = []
     n_misaligned = n_entities = 0
     with progress(total=n_texts, unit=" texts", desc="Pool") as bar:
-        for shard in annotate(texts, teacher, store, on_progress=bar.update):
+        whole = filter(None, texts)
+        for shard in annotate(whole, teacher, store, on_progress=bar.update):
             if n_entities < ENOUGH:  # and soon enough to save the rest of the work
                 silver = read_shard(shard, teacher, store)
                 n_misaligned += count_misaligned(nlp, silver)

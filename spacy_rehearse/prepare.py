@@ -44,6 +44,7 @@ from .session import Session
 from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
 from .teacher import Entity, labels_before, load_teacher, overlaps, required_pipes
+from .unseen import see_in_beam
 
 N_ASKED = 500  # texts of the pool that experts are tried on
 MEMORY_RATIO = 0.25  # words from the memory for each gold word
@@ -172,6 +173,7 @@ def _add_labels(nlp: Language, component: str, new: Sequence[str]) -> None:
     # doc.ents where it meets them, and gets a new output layer, which nobody holds.
     for label in (*new, *labels_before(nlp, component)):
         pipe.add_label(label)
+    see_in_beam(pipe, new)
     # spaCy keeps a copy of the weights for nlp.rehearse, which nobody calls here.
     if getattr(pipe, "_rehearsal_model", None) is not None:
         pipe._rehearsal_model = None

@@ -29,6 +29,7 @@ from .listeners import upstream_of
 
 Entity = Tuple[int, int, str]  # start and end in characters, label
 BATCH_SIZE = 256  # texts
+FIRST_SYMBOL = "IS_ALPHA"  # of spaCy's own words, by number
 NO_FACTORY = "[E002]"  # in spaCy's error
 
 
@@ -342,9 +343,13 @@ def zone(nlp: Language) -> Iterator[None]:
     In spaCy before 3.8.13 a zone that an error or Ctrl-C leaves is never closed, and
     the words that were in it are saved with the pipeline. So it ends first.
 
+    spaCy can't forget its first symbol at the end: the next zone that meets it would
+    read what was freed. So that is known before.
+
     nlp (Language): The pipeline.
     """
     vocab: Any = nlp.vocab
+    vocab[FIRST_SYMBOL]
     error: Optional[BaseException] = None
     with nullcontext() if vocab.in_memory_zone else nlp.memory_zone():
         try:

@@ -27,6 +27,19 @@ def seen_actions(pipe: Any, labels: Collection[str]) -> List[int]:
     return [i for i in _actions_of(pipe, labels) if i not in unseen]
 
 
+def see_in_beam(pipe: Any, labels: Collection[str]) -> None:
+    """Let some labels' actions count as called for, if a beam makes all updates:
+    spaCy, which does not train the others, looks for what is called for in greedy
+    updates alone.
+
+    pipe (Parser): The recogniser.
+    labels (Collection[str]): The labels: those that the gold has.
+    """
+    width, share = (pipe.cfg.get(x, 1) for x in ("beam_width", "beam_update_prob"))
+    if width > 1 and share >= 1:
+        pipe.model.attrs[UNSEEN] -= {*_actions_of(pipe, labels)}
+
+
 def silence_unseen(pipe: Any, labels: Collection[str]) -> bool:
     """Let unseen actions lose to `O` on any text, in place.
 

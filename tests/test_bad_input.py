@@ -17,8 +17,8 @@ from spacy_rehearse.checks import check_entities, check_output
 from spacy_rehearse.column import add_column
 from spacy_rehearse.corpus import create_raw_text_v1
 from spacy_rehearse.gold import CORPUS, check_dev_exists, resolve_labels
-from spacy_rehearse.labelling import label_pool, made_by
-from spacy_rehearse.silver import SHARD_SIZE
+from spacy_rehearse.labelling import count_texts, label_pool, made_by
+from spacy_rehearse.silver import SHARD_SIZE, read_shard
 from spacy_rehearse.teacher import load_teacher
 
 from .util import (
@@ -314,6 +314,16 @@ def test_bad_tokenizer_shows_only_where_there_are_entities(base, tmp_path):
     store = SilverCache(None, made_by(teacher))
     with pytest.raises(ValueError, match="splits the teacher's texts differently"):
         label_pool(texts, len(texts), nlp, teacher, store)
+
+
+def test_bad_texts_without_a_token_are_left_out(base):
+    """A recogniser that listens to a shared tok2vec can't read them."""
+    nlp, teacher = spacy.load(base), load_teacher(base, "ner")
+    texts, store = ["", "Ana met Bob .", ""], SilverCache(None, made_by(teacher))
+    (shard,) = label_pool(texts, count_texts(texts), nlp, teacher, store)
+    assert [x.text for x in read_shard(shard, teacher, store)] == ["Ana met Bob ."]
+    with pytest.raises(ValueError, match="the pool is empty"):
+        count_texts([""])
 
 
 def test_bad_frozen_last_listener_would_stop_the_shared_tok2vec(attempt, tmp_path):

@@ -9,7 +9,7 @@ import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_rehearse import silver
+from spacy_rehearse import cache, silver
 from spacy_rehearse.cache import SilverCache, clear
 from spacy_rehearse.files import write_whole, write_whole_folder
 from spacy_rehearse.labelling import made_by
@@ -277,6 +277,22 @@ def test_cache_file_may_be_written_by_others_meanwhile(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", sync)
     write_whole(tmp_path / "a", b"ours")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"ours")]
+
+
+def test_cache_keeps_what_another_process_has_put_meanwhile(tmp_path, monkeypatch):
+    """It may have labelled in other batches, with other sums in the last digit."""
+    ours, theirs = (SilverCache(tmp_path, {"teacher": "it"}) for _ in range(2))
+    key = "0" * 24
+    real = cache.write_whole
+
+    def write(path, data):
+        real(path, data)
+        if data == b"ours":
+            theirs.put(key, b"theirs")
+
+    monkeypatch.setattr(cache, "write_whole", write)
+    ours.put(key, b"ours")
+    assert {ours.get(key), theirs.get(key)} <= {b"ours", b"theirs"}
 
 
 def test_cache_never_puts_a_file_in_the_place_of_something_else(tmp_path):

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Span
 from spacy.training import Example
 from spacy.util import registry
-from thinc.api import Adam, Config, fix_random_seed, set_dropout_rate
+from thinc.api import Adam, Config, concatenate, fix_random_seed, set_dropout_rate
 
 from spacy_rehearse.column import add_column
 from spacy_rehearse.column_config import (
@@ -233,6 +233,20 @@ def test_column_is_not_for_a_concatenation():
     config = Config().from_str(MISH)
     tok2vec = {"@layers": "concatenate.v1", "*": {"a": CNN, "b": CNN}}
     config["model"]["tok2vec"] = tok2vec
+    nlp.add_pipe("ner", config=config).add_label("PERSON")
+    nlp.initialize()
+    assert not can_grow(nlp, "ner")
+
+
+def test_column_is_not_for_a_concatenation_that_an_architecture_makes():
+    @registry.architectures("tests.Two.v1")
+    def two(width: int):
+        made = registry.resolve({"it": {**CNN, "width": width}})["it"]
+        return concatenate(made, made.copy())
+
+    nlp = spacy.blank("en")
+    config = Config().from_str(MISH)
+    config["model"]["tok2vec"] = {"@architectures": "tests.Two.v1", "width": 16}
     nlp.add_pipe("ner", config=config).add_label("PERSON")
     nlp.initialize()
     assert not can_grow(nlp, "ner")

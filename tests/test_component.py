@@ -6,6 +6,7 @@ import numpy
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.symbols import NAMES
 from spacy.tokens import Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
@@ -734,6 +735,16 @@ def test_component_words_of_a_zone_that_is_left_by_an_error_are_gone(base, error
         nlp.make_doc("Zyxomir")
         raise error
     assert not nlp.vocab.in_memory_zone and "Zyxomir" not in nlp.vocab.strings
+
+
+def test_component_reads_spacys_own_words_in_one_zone_after_the_other():
+    """A text about spaCy has them: "IS_ALPHA", which is its first."""
+    nlp = spacy.Language()
+    words = [name for name in NAMES if name]
+    for _ in range(3):
+        with zone(nlp):
+            doc = nlp.make_doc(" ".join(words))
+            assert [t.norm_ for t in doc] == [x.lower() for x in words]
 
 
 def test_component_predicts_with_pipes_that_are_disabled(base):

@@ -7,7 +7,7 @@ from thinc.api import Adam
 
 from spacy_rehearse.callbacks import create_export_v1
 from spacy_rehearse.distillation import action_names
-from spacy_rehearse.unseen import seen_actions, silence_unseen
+from spacy_rehearse.unseen import see_in_beam, seen_actions, silence_unseen
 
 from .test_component import initialized
 from .test_lead import COPY, scores, train
@@ -102,6 +102,41 @@ def test_unseen_actions_lose_to_outside_without_an_upper_layer_too(flat_base, co
     numpy.testing.assert_allclose(b[row], b[outside] - 1)
     others = [i for i in range(len(names)) if i not in unseen]
     numpy.testing.assert_array_equal(b[others], before[others])
+
+
+@pytest.fixture(scope="module")
+def beam_base(tmp_path_factory):
+    beam = 'factory = "beam_ner"\nbeam_width = 2\nbeam_update_prob = 1.0'
+    config = NER.replace('factory = "ner"', beam)
+    return train_base(config, tmp_path_factory.mktemp("beam") / "base", n_updates=5)
+
+
+def test_unseen_actions_learn_where_a_beam_makes_all_updates(beam_base, corpus):
+    """There, spaCy does not look for what is called for."""
+    nlp, examples = initialized(beam_base, corpus)
+    ner = nlp.get_pipe("ner")
+    assert {"B-GADGET", "L-GADGET"} <= names_of(ner, seen_actions(ner, NEW))
+    before = ner.model.get_ref("upper").get_param("W").copy()
+    train(nlp, examples, 2, Adam(0.01))
+    row = action_names(ner).index("B-GADGET")
+    assert (ner.model.get_ref("upper").get_param("W")[row] != before[row]).any()
+
+
+def names_of(ner, actions):
+    return {action_names(ner)[i] for i in actions}
+
+
+def test_unseen_actions_are_seen_in_greedy_updates(base):
+    ner = spacy.load(base).get_pipe("ner")
+    ner.add_label("GADGET")
+    see_in_beam(ner, NEW)
+    assert not seen_actions(ner, NEW)
+    ner.cfg.update(beam_width=2, beam_update_prob=0.5)
+    see_in_beam(ner, NEW)
+    assert not seen_actions(ner, NEW)
+    ner.cfg["beam_update_prob"] = 1.0
+    see_in_beam(ner, NEW)
+    assert len(seen_actions(ner, NEW)) == 4
 
 
 def test_unseen_actions_lose_by_far_where_a_beam_goes_on_with_what_is_not_best(base):

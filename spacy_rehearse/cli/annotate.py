@@ -74,9 +74,9 @@ def annotate_cli(
 ):
     """
     Label raw text with a pipeline's entity recogniser and save it as plain data. The
-    work is kept in the silver cache, where `spacy train` finds it; an interrupted run
-    goes on where it stopped. BASE, POOL and OUTPUT_FILE are needed unless --clear is
-    given.
+    work is kept in the silver cache, where `spacy train` finds it (not if its config has
+    other annotating_components than init-config writes); an interrupted run goes on
+    where it stopped. BASE, POOL and OUTPUT_FILE are needed unless --clear is given.
 
     Examples:
 
