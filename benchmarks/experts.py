@@ -5,7 +5,7 @@
 
 Trains the experts of each suite and asks them about its dev part, which none of them
 saw, and about its pool: so the rules by which they are believed
-(spacy_rehearse/findings.py) can be checked.
+(spacy_rehearse/trial.py, findings.py) can be checked.
 """
 
 import json
@@ -21,11 +21,12 @@ from wasabi import msg
 
 from spacy_rehearse import recipe
 from spacy_rehearse.expert import Expert, train_experts
-from spacy_rehearse.findings import find, find_alone, try_out
+from spacy_rehearse.findings import find, find_alone
 from spacy_rehearse.gold import read_docs
 from spacy_rehearse.prepare import N_ASKED
 from spacy_rehearse.recipe import LONGEST_TEXT
-from spacy_rehearse.teacher import load_teacher
+from spacy_rehearse.teacher import load_teacher, predict_entities
+from spacy_rehearse.trial import try_out
 
 from .suites import SUITES, Step
 
@@ -39,6 +40,8 @@ TITLES = (
     "of both or unknown",
     "pool: right, at best",
     "found, next to gold",
+    "contested",
+    "in gold",
 )
 SpanT = Tuple[int, int, int, str]  # number of the text, start, end, label
 
@@ -65,9 +68,10 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
     gold = read_docs(step.folder / "train.spacy", vocab)
     dev = read_docs(step.folder / "dev.spacy", vocab)
     settings = recipe.expert_settings(recipe.measure_gold(gold))
+    teacher = load_teacher(str(base), "ner", ())
     experts = train_experts(
         lambda: spacy.load(base),
-        load_teacher(str(base), "ner", ()).pipes,
+        teacher.pipes,
         gold,
         step.labels,
         learn_rate=recipe.LEARN_RATE,
@@ -77,7 +81,11 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
     lines = (step.folder / "pool.jsonl").read_text("utf8").splitlines()
     sample = random.Random(seed).sample(lines, min(N_ASKED, len(lines)))
     texts = [json.loads(line)["text"][:LONGEST_TEXT] for line in sample]
-    trial = try_out(experts, texts, step.labels)
+    said = [
+        dict(zip(part, predict_entities(teacher.nlp, teacher.pipes, part), strict=True))
+        for part in (texts, [doc.text for doc in gold])
+    ]
+    trial = try_out(experts, step.labels, pool=said[0], gold=said[1])
     return len(gold), *_compare(experts, dev, step.labels), *trial
 
 

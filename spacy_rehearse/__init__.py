@@ -10,7 +10,8 @@ Data flows one way, and each module is one step of it:
     gold        mended, completed with the teacher's labels    (gold.py, completion.py)
     mentions    where silver must say nothing: the new concept     (mentions.py)
     renaming    gold under made-up names                           (renaming.py)
-    expert      finds the new labels in the silver (expert.py, findings.py, overlap.py)
+    expert      finds the new labels in the silver
+                               (expert.py, findings.py, overlap.py, trial.py)
     memory      annotation of earlier rounds, replayed (rounds.py, memory.py, replay.py)
     interleave  silver drawn beside each gold batch                (interleave.py)
     column      new weights for new labels

@@ -1,6 +1,7 @@
 """The account of a preparation: for meta.json, and for whoever starts the training."""
 
 from hashlib import sha256
+from statistics import mean
 from typing import Any, Collection, Dict, List, Sequence, Tuple
 
 from spacy.language import Language
@@ -8,15 +9,16 @@ from spacy.language import Language
 from .about import __version__
 from .diagnose import advise_on_others, advise_on_rate
 from .expert import miss_most
-from .findings import are_asked
 from .fitting import others_that_learn
 from .heldout import Split
 from .inputs import Inputs
 from .listeners import own_copy
+from .recipe import COLUMN_LEARN_RATE
 from .renaming import Renamer, share_of_new_names
 from .session import Session
 from .settings import Settings
 from .silver import Shard
+from .trial import are_asked
 
 
 def describe(
@@ -130,7 +132,8 @@ def _summarise(
         lines.append(f"New labels learn with a margin over O ({session.margin:g})")
     if session.lead != 1.0:
         lines.append(
-            f"A new label's lead over O counts {session.lead:g} times against old ones"
+            "By how much a new label's score is above that of O counts "
+            f"{session.lead:g} times where an old label competes"
         )
     if session.averages_longer:
         lines.append("Gold is scarce: weights are averaged over all of the training")
@@ -152,7 +155,14 @@ def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
     """Tell what they say of the pool, and why not more."""
     lean, trial = session.experts[0].lean, session.trial
     is_scarce = miss_most(session.experts)
-    lines = ["They miss most of it: gold is scarce"] if is_scarce else []
+    recall = mean([expert.score.recall for expert in session.experts])
+    lines = [f"They find {recall:.0%} of it: gold is scarce"] if is_scarce else []
+    if trial.contested:
+        lines.append(
+            f"The teacher calls {trial.contested:.0%} of what they find in the pool "
+            f"something else, and {trial.contested_in_gold:.0%} of what they rightly "
+            "find in gold"
+        )
     if are_asked(session.experts, trial):
         if lean:
             lines.append(f"What they may miss in silver is left open (lean {lean:g})")
@@ -200,9 +210,9 @@ def _explain_step_back(corrected: Collection[str], hidden: float, how: Settings)
 
 
 def _explain_renaming(renamer: Renamer, labels: Sequence[str], inputs: Inputs) -> str:
-    in_place = "in the place of others of their label, each time another"
+    swapped = f"{renamer.swapped:.0%} of {{}} get the name of another of their label"
     if not renamer.made_up:
-        return f"{renamer.swapped:.0%} of the new entities are learnt {in_place}"
+        return f"{swapped.format('the new entities')}, each time they are learnt"
     docs = [eg.reference for eg in inputs.gold.examples]
     labels = [x for x in labels if x in renamer.labels]
     new = share_of_new_names(docs, labels)
@@ -210,7 +220,7 @@ def _explain_renaming(renamer: Renamer, labels: Sequence[str], inputs: Inputs) -
         f"{new:.0%} of the names of {', '.join(labels)} occur once in the gold, so as "
         f"many to come are new: {renamer.made_up:.0%} of these entities are learnt "
         "under made-up names"
-        + (f", {renamer.swapped:.0%} of the rest {in_place}" if renamer.swapped else "")
+        + (f", {swapped.format('the rest')}" if renamer.swapped else "")
     )
 
 
@@ -253,10 +263,11 @@ def _explain(
         if "spacy_rehearse" in inputs.teacher.nlp.meta:
             lines[-1] += ". But the base was rehearsed before: is the path right?"
     if session.column and session.column["copy"]:
+        where = f"[initialize.components.{how.name}.column]"
         lines.append(
             "New labels learn with a copy of the base's weights. To predict, that "
-            "takes the time of one more pipeline; copy = false in "
-            f"[initialize.components.{how.name}.column] takes less, and learns less"
+            f"takes the time of one more pipeline; copy = false in {where}, with "
+            f"{COLUMN_LEARN_RATE:g} for initial_rate, takes less, and learns less"
         )
     if session.column and session.column["step_back"]:
         lines.append(_explain_step_back(inputs.corrected, hidden, how))

@@ -43,6 +43,7 @@ from .teacher import (
 WEAK = 0.5  # F of the teacher on the user's own data: below, silver is mostly wrong
 SCARCE = 20  # mentions of an old label in the pool: below, it is hardly rehearsed
 FEWEST = 10  # entities in gold, to judge the teacher by
+FEWEST_IN_DEV = 30  # entities of a label, to choose a checkpoint by
 FEWEST_TEXTS = 500  # of the pool: below, a few dozen are held out
 FEWEST_FOR_LABELS = 100  # of the pool, to say which labels are rare in it
 MOSTLY = 0.5  # share of a label's entities
@@ -394,6 +395,13 @@ def _advise_on_labels(found: Diagnosis) -> List[str]:
             f"dev never marks {', '.join(unmarked)}: what is found of that there "
             "counts as wrong"
         )
+    for label in found.new:
+        if 0 < (n := found.dev_labels[label]) < FEWEST_IN_DEV:
+            advice.append(
+                f"dev marks {label} {n} times: each that is found or missed moves F by "
+                f"some {100 / n:.0f} points, and the best checkpoint may be best by "
+                f"chance. {FEWEST_IN_DEV} and more tell more"
+            )
     if strange := sorted(set(found.dev_labels) - old - set(found.new)):
         advice.append(
             f"dev marks {', '.join(strange)}, which neither the teacher knows nor the "

@@ -7,6 +7,7 @@ from thinc.api import Config
 
 from .listeners import has_transformer, upstream_of
 from .recipe import (
+    COLUMN_LEARN_RATE,
     COPIED_ENTITIES,
     COPIED_GOLD,
     EPOCHS,
@@ -139,7 +140,8 @@ def _kind_of_column(copy: bool, gold: GoldSize) -> str:
         f"a copy of the base beside it, as gold has {gold.n_words:,} words and "
         f"{gold.labels.total():,} new entities: below {COPIED_GOLD:,}, or "
         f"{COPIED_ENTITIES}, new weights learn less. To predict takes the time of "
-        "one more pipeline; copy = false takes less"
+        "one more pipeline; copy = false takes less (with an initial_rate of "
+        f"{COLUMN_LEARN_RATE:g})"
     )
 
 

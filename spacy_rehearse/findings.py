@@ -10,19 +10,16 @@ from typing import (
     Dict,
     List,
     NamedTuple,
-    Optional,
     Sequence,
     Tuple,
 )
 
-from .completion import is_annotated
 from .distillation import can_distil, label_of
-from .expert import Expert, miss_most
+from .expert import Expert
 from .margin import get_bias, raise_scores, set_bias
 from .teacher import Entity, predict_entities, zone
 
 RELIABLE = 0.5  # precision on held-out gold: below it, nothing they say is certain
-LIKE_GOLD = 0.5  # what they find in the pool, next to gold: below, it's another kind
 
 
 class Findings(NamedTuple):
@@ -39,38 +36,6 @@ class Findings(NamedTuple):
 
 
 NOTHING = Findings((), ())
-
-
-class Trial(NamedTuple):
-    """What the experts' word on the pool is worth.
-
-    precision (float): How much of what they find there is right, at best.
-    likeness (Optional[float]): How often they find a new label there, divided by how
-        often they do in gold that was held out from them, per word. None if they find
-        none in that: then nobody knows.
-    """
-
-    precision: float = 0.0
-    likeness: Optional[float] = None
-
-    @property
-    def is_unlike(self) -> bool:
-        """Whether the pool is another kind of text than the gold."""
-        return self.likeness is not None and self.likeness < LIKE_GOLD
-
-
-def are_asked(experts: Sequence[Expert], trial: Trial) -> bool:
-    """Find out whether experts are asked what is new in the pool, and not only whether
-    the teacher is right about a label that is corrected.
-
-    experts (Sequence[Expert]): The experts.
-    trial (Trial): What their word on the pool is worth.
-    RETURNS (bool): Whether they are: where most of it is right, or gold is scarce and
-        the pool like it, which would teach `O` for what it holds of new labels.
-    """
-    if trial.precision >= RELIABLE:
-        return True
-    return miss_most(experts) and not trial.is_unlike
 
 
 def find(
@@ -143,33 +108,6 @@ def find_alone(
         [e for e in found if e[2] in labels]
         for found in predict_entities(expert.nlp, expert.pipes, texts)
     ]
-
-
-def try_out(
-    experts: Sequence[Expert], texts: Sequence[str], labels: Collection[str]
-) -> Trial:
-    """Ask experts about a sample of the pool, to learn what their word is worth there.
-
-    They err at least as often there, word for word, as in the gold that was held out
-    from them. So where they find little, most of it is wrong. And in text like the gold
-    they find as much as in that gold, right or wrong.
-
-    experts (Sequence[Expert]): The experts, at least one.
-    texts (Sequence[str]): The sample.
-    labels (Collection[str]): The new labels.
-    RETURNS (Trial): What their word is worth.
-    """
-    in_pool = in_gold = errors = 0.0
-    for expert in experts:
-        n_words = sum(len(expert.nlp.make_doc(text)) for text in texts)
-        in_pool += sum(map(len, find_alone(expert, texts, labels))) / max(n_words, 1)
-        n_annotated = sum(is_annotated([t]) for doc in expert.heldout for t in doc)
-        in_gold += (expert.score.tp + expert.score.fp) / max(n_annotated, 1)
-        errors += expert.score.fp / max(n_annotated, 1)
-    return Trial(
-        precision=max(0.0, 1 - errors / in_pool) if in_pool else 0.0,
-        likeness=in_pool / in_gold if in_gold else None,
-    )
 
 
 def count(

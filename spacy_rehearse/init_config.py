@@ -231,9 +231,8 @@ def _training(
     others = [name for name in nlp.component_names if name != component]
     own = annotators_of(nlp, component)
     weights: Dict[str, Optional[float]] = {}
-    for name in others:
-        for key, weight in default_score_weights(nlp, name).items():
-            weights[key] = None if weight is None else 0.0
+    for name in others:  # frozen, and dev may not be annotated for them
+        weights.update(dict.fromkeys(default_score_weights(nlp, name)))
     if rehearse:
         weights = {**SCORE_WEIGHTS, **weights}
     for key, weight in default_score_weights(nlp, component).items():

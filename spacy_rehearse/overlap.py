@@ -6,12 +6,12 @@ whether that is one. What the teacher calls PRODUCT may be the new label nearly 
 what it calls GPE hardly ever.
 """
 
-from typing import Collection, Dict, Mapping, Sequence, Tuple
+from typing import Collection, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from .completion import is_annotated
 from .expert import Expert
 from .findings import find_alone
-from .teacher import Entity
+from .teacher import Entity, as_entities, overlaps
 
 # The share of right findings, with one right and one wrong one added as a prior.
 EXPERT_WINS, TEACHER_WINS = 0.7, 0.3
@@ -34,20 +34,34 @@ def count_overlaps(
     """
     counts: OverlapsT = {}
     for expert in experts:
-        texts = [doc.text for doc in expert.heldout]
-        found = find_alone(expert, texts, labels)
-        for doc, entities in zip(expert.heldout, found, strict=True):
-            gold = {(e.start_char, e.end_char, e.label_) for e in doc.ents}
-            for start, end, label in entities:
-                span = doc.char_span(start, end, alignment_mode="expand")
-                if span is not None and not is_annotated(span):
-                    continue
-                for s, e, old in taught[doc.text]:
-                    if start < e and s < end and old not in labels:
-                        right, total = counts.get(old, (0, 0))
-                        is_right = (start, end, label) in gold
-                        counts[old] = right + is_right, total + 1
+        for contesting, is_right in judge(expert, labels, taught):
+            for old in contesting:
+                right, total = counts.get(old, (0, 0))
+                counts[old] = right + is_right, total + 1
     return counts
+
+
+def judge(
+    expert: Expert, labels: Collection[str], taught: Mapping[str, Sequence[Entity]]
+) -> Iterator[Tuple[List[str], bool]]:
+    """Judge what an expert finds in the gold that was held out from it.
+
+    expert (Expert): The expert.
+    labels (Collection[str]): The new labels.
+    taught (Mapping[str, Sequence[Entity]]): The teacher's entities by gold text.
+    YIELDS (Tuple[List[str], bool]): What the teacher calls it, or parts of it, and
+        whether gold says that it is new. Where gold says nothing, it does not count.
+    """
+    texts = [doc.text for doc in expert.heldout]
+    found = find_alone(expert, texts, labels)
+    for doc, entities in zip(expert.heldout, found, strict=True):
+        gold = as_entities(doc.ents)
+        theirs = [x for x in taught[doc.text] if x[2] not in labels]
+        for entity in entities:
+            span = doc.char_span(entity[0], entity[1], alignment_mode="expand")
+            if span is None or is_annotated(span):
+                contesting = [x[2] for x in theirs if overlaps(entity, [x])]
+                yield contesting, entity in gold
 
 
 def verdicts_on(counts: OverlapsT) -> Dict[str, bool]:

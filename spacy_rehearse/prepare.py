@@ -13,7 +13,6 @@ from .account import describe
 from .cache import SilverCache
 from .column import add_column
 from .expert import DEFAULT_EXPERT, Expert, train_experts
-from .findings import Trial, are_asked, try_out
 from .fisher import weigh
 from .fitting import (
     fit_column,
@@ -44,6 +43,7 @@ from .session import Session
 from .settings import Settings
 from .silver import Shard, SilverText, ask_experts, read_shard
 from .teacher import Entity, labels_before, load_teacher, overlaps, required_pipes
+from .trial import Trial, are_asked, try_out
 from .unseen import see_in_beam
 
 N_ASKED = 500  # texts of the pool that experts are tried on
@@ -239,7 +239,8 @@ def _try_out(
         return Trial()
     rng = random.Random(inputs.seed)
     sample = islice(shuffled_forever(labelled.split.training, read, rng), N_ASKED)
-    return try_out(experts, [x.text for x in sample], inputs.labels)
+    pool = {x.text: x.entities for x in sample}
+    return try_out(experts, inputs.labels, pool=pool, gold=labelled.gold)
 
 
 def _remember(inputs: Inputs) -> List[SilverText]:

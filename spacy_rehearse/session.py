@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from spacy.matcher import PhraseMatcher
 
 from .expert import Expert
-from .findings import Trial
 from .freeze import KeyT, MovableT
 from .interleave import Interleaver
 from .overlap import OverlapsT
@@ -15,6 +14,7 @@ from .regularizers import Start
 from .renaming import Renamer
 from .silver import MOST_REMEMBERED, SilverText
 from .teacher import Entity, Teacher, predict_entities
+from .trial import Trial
 
 
 @dataclass

@@ -12,6 +12,7 @@ from spacy.tokens import Span
 
 from spacy_rehearse import account, prepare
 from spacy_rehearse import findings as module
+from spacy_rehearse import trial as trial_module
 from spacy_rehearse.expert import (
     Expert,
     _learn,
@@ -21,14 +22,13 @@ from spacy_rehearse.expert import (
 )
 from spacy_rehearse.findings import (
     Findings,
-    Trial,
     count,
     find,
     find_alone,
     find_twice,
-    try_out,
 )
 from spacy_rehearse.margin import get_bias, raise_scores, set_bias
+from spacy_rehearse.trial import Trial, try_out
 
 from .test_component import initialized
 from .util import make_docs, make_texts
@@ -262,40 +262,85 @@ def test_expert_rng_is_its_own(base, gold):
     assert random.getstate() == state
 
 
-@pytest.mark.parametrize(
-    "n_found, precision, likeness",  # in 100 words; in 50 of gold, 5 with an error
-    [(0, 0.0, 0.0), (1, 0.0, 0.1), (2, 0.0, 0.2), (4, 0.5, 0.4), (20, 0.9, 2.0)],
-)
-def test_expert_is_tried_out_on_the_pool(monkeypatch, n_found, precision, likeness):
+def tried_out(monkeypatch, found, pool, gold, marked=(), missing_from=10):
+    """A trial of two experts that find the same. All entities are of a letter each, in
+    ten words of pool, and ten of gold, or fewer that are annotated.
+    """
     nlp = spacy.blank("xx")
-    words = " ".join(["word"] * 100)
-    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A] * n_found])
-    heldout = nlp.make_doc(words[:299])  # 60 words, of which 50 are annotated
-    heldout.set_ents([], missing=[heldout[50:]], default="outside")
-    expert = Expert(nlp, (), score(4, 1), 1, [heldout])
-    trial = try_out([expert] * 2, [words], ("GADGET",))
-    assert trial == (pytest.approx(precision), pytest.approx(likeness))
+    letters = {"pool": "a b c d e f g h i j", "gold": "k l m n o p q r s t"}
+    answers = {letters[part]: spans(found[part]) for part in letters}
+    monkeypatch.setattr(
+        module, "predict_entities", lambda *how: [answers[text] for text in how[2]]
+    )
+    heldout = nlp.make_doc(letters["gold"])
+    ents = [Span(heldout, i, i + 1, "GADGET") for i in marked]
+    heldout.set_ents(ents, missing=[heldout[missing_from:]], default="outside")
+    return try_out(
+        [Expert(nlp, (), score(0, 0), 1, [heldout])] * 2,
+        ("GADGET",),
+        pool={letters["pool"]: spans(pool, "PERSON")},
+        gold={letters["gold"]: spans(gold, "PERSON")},
+    )
+
+
+def spans(words, label="GADGET"):
+    return [(2 * i, 2 * i + 1, label) for i in words]
+
+
+@pytest.mark.parametrize(
+    "n_found, precision, likeness",  # of ten words; in gold four of five are right
+    [(0, 0.0, 0.0), (1, 0.0, 0.1), (2, 0.0, 0.2), (4, 0.5, 0.4), (8, 0.75, 0.8)],
+)
+def test_expert_errs_in_the_pool_as_often_as_in_gold(
+    monkeypatch, n_found, precision, likeness
+):
+    found = {"pool": range(n_found), "gold": range(5)}
+    trial = tried_out(monkeypatch, found, [], [], range(1, 5), missing_from=5)
+    # One error in five words, that is two in ten.
+    assert trial.precision == pytest.approx(precision)
+    assert trial.likeness == pytest.approx(likeness)
+
+
+@pytest.mark.parametrize(
+    "n_contested, precision",  # of eight; in gold, four of eight: with a prior, half
+    [(0, 1.0), (3, 1.0), (4, 1.0), (6, 0.5), (7, 0.25), (8, 0.0)],
+)
+def test_expert_is_right_no_more_often_against_the_teacher_than_in_gold(
+    monkeypatch, n_contested, precision
+):
+    found = {"pool": range(8), "gold": range(8)}
+    trial = tried_out(monkeypatch, found, range(n_contested), range(4), range(8))
+    assert trial.precision == pytest.approx(precision)
+    assert trial.contested == pytest.approx(n_contested / 8)
+    assert trial.contested_in_gold == pytest.approx(0.5)
+
+
+def test_expert_errors_against_the_teacher_count_once(monkeypatch):
+    found = {"pool": range(8), "gold": range(8)}
+    # In gold two are wrong, which the teacher contests, and nothing that is right.
+    trial = tried_out(monkeypatch, found, range(2), range(2), range(2, 8))
+    assert trial.precision == pytest.approx(6 / 8)
 
 
 def test_expert_knows_no_likeness_of_the_pool_if_it_finds_nothing(monkeypatch):
-    monkeypatch.setattr(module, "predict_entities", lambda *_: [[A]])
-    silent = Expert(spacy.blank("xx"), (), score(0, 0), 1)
-    trial = try_out([silent], ["some text"], ("GADGET",))
+    trial = tried_out(monkeypatch, {"pool": [0], "gold": []}, [], [])
     assert trial.likeness is None and not trial.is_unlike
+    trial = tried_out(monkeypatch, {"pool": [], "gold": []}, [], [])
+    assert trial == Trial()
 
 
 @pytest.mark.parametrize("misses", [True, False])
 def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
     base, corpus, monkeypatch, misses
 ):
-    for place in (module, account):
+    for place in (trial_module, account):
         monkeypatch.setattr(place, "miss_most", lambda experts: misses)
     asked = []
     monkeypatch.setattr(
         prepare, "ask_experts", lambda x, **how: asked.append(how.get("alone")) or x
     )
     for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8), Trial(0.2, None)):
-        monkeypatch.setattr(prepare, "try_out", lambda *_, x=trial: x)
+        monkeypatch.setattr(prepare, "try_out", lambda *_, x=trial, **how: x)
         asked.clear()
         nlp, _ = initialized(base, corpus, expert={"n_experts": 1, "max_passes": 1})
         session = nlp.get_pipe("rehearsal").session

@@ -340,7 +340,10 @@ def test_renaming_by_a_copy_of_the_base_needs_more_than_a_few_names(
         assert bool(shares["made_up"]) == (renames or not copied)
         assert (told["rename"], told["swapped"]) == tuple(shares.values())
         assert shares == {x: getattr(session.renamer, x) for x in shares}
-        lines = {"made_up": "made-up names", "swapped": "in the place of others"}
+        lines = {
+            "made_up": "made-up names",
+            "swapped": "name of another of their label",
+        }
         for key, line in lines.items():
             assert any(line in x for x in session.summary) == bool(shares[key])
 

@@ -90,7 +90,7 @@ COMMENTS = {
         "below {recipe.COPIED_GOLD:,} words or {recipe.COPIED_ENTITIES} new entities is "
         "learnt by a copy of the original's weights, which learns more, if it has a "
         "tok2vec of its own, not PyTorch's; false: never, which is "
-        "faster to predict. width, hidden = null: {recipe.NARROW[width]} and "
+        "faster to predict, with an initial_rate of {recipe.COLUMN_LEARN_RATE}. width, hidden = null: {recipe.NARROW[width]} and "
         "{recipe.NARROW[hidden]}, or {recipe.WIDE[width]} and {recipe.WIDE[hidden]} "
         "where names are made up and gold is enough. depth = null: "
         "{recipe.NARROW[depth]}, or {recipe.SHALLOW[depth]} where gold is scarce. "
