@@ -334,8 +334,8 @@ def advise_on_weights(config: Mapping[str, Any], teacher: Teacher) -> List[str]:
     told = ", ".join(f"{x} ({y:.2f})" for x, y in chosen_by.items()) or "nothing"
     return [
         f"The checkpoint is chosen by {told}: set rehearsal_score = 1.0 in [training."
-        "score_weights], and others to 0.0, as init-config does. ents_f would choose "
-        "the one that forgot most"
+        "score_weights], and others to null or 0.0, as init-config does. ents_f would "
+        "choose the one that forgot most"
     ]
 
 

@@ -364,7 +364,7 @@ def test_renaming_swaps_names_too_where_new_weights_have_enough_to_learn_from(
         told = session.about["settings"]
         shares = (MADE_UP, SWAPPED) if both else (recipe.MADE_UP_ALONE, 0.0)
         assert (told["rename"], told["swapped"]) == shares
-        assert any("of the rest in the place" in x for x in session.summary) == both
+        assert any("of the rest get the name" in x for x in session.summary) == both
 
 
 @pytest.mark.parametrize("column", [COLUMN, COPY], ids=["small", "copy"])
