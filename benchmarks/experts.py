@@ -85,7 +85,7 @@ def measure(base: Path, step: Step, seed: int) -> Tuple[float, ...]:
         dict(zip(part, predict_entities(teacher.nlp, teacher.pipes, part), strict=True))
         for part in (texts, [doc.text for doc in gold])
     ]
-    trial = try_out(experts, step.labels, pool=said[0], gold=said[1])
+    trial = try_out(experts, step.labels, pool=said[0], gold=said[1], docs=gold)
     return len(gold), *_compare(experts, dev, step.labels), *trial
 
 

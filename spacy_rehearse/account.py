@@ -160,8 +160,7 @@ def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
     if trial.contested:
         lines.append(
             f"The teacher calls {trial.contested:.0%} of what they find in the pool "
-            f"something else, and {trial.contested_in_gold:.0%} of what they rightly "
-            "find in gold"
+            f"something else, and {trial.contested_in_gold:.0%} of what gold marks"
         )
     if are_asked(session.experts, trial):
         if lean:
@@ -171,7 +170,8 @@ def _explain_experts(session: Session, corrected: Collection[str]) -> List[str]:
     if is_scarce:
         wrong += (
             ". It is another kind of text, where they find "
-            f"{trial.likeness:.0%} of what they do in as much gold"
+            f"{trial.likeness:.0%} of what they do in as much gold, less what the "
+            "teacher contests"
         )
     if corrected:
         names = ", ".join(sorted(corrected))

@@ -240,7 +240,8 @@ def _try_out(
     rng = random.Random(inputs.seed)
     sample = islice(shuffled_forever(labelled.split.training, read, rng), N_ASKED)
     pool = {x.text: x.entities for x in sample}
-    return try_out(experts, inputs.labels, pool=pool, gold=labelled.gold)
+    docs = [eg.reference for eg in inputs.gold.examples]
+    return try_out(experts, inputs.labels, pool=pool, gold=labelled.gold, docs=docs)
 
 
 def _remember(inputs: Inputs) -> List[SilverText]:

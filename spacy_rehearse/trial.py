@@ -1,6 +1,6 @@
 """Trial: what the experts' word on the pool is worth, before it is taken for true."""
 
-from typing import Collection, Mapping, NamedTuple, Optional, Sequence
+from typing import Collection, Iterable, List, Mapping, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 
@@ -8,32 +8,33 @@ from .completion import is_annotated
 from .expert import Expert, miss_most
 from .findings import RELIABLE, find_alone
 from .overlap import judge
-from .teacher import Entity, overlaps
+from .teacher import Entity, as_entities, overlaps
 
 LIKE_GOLD = 0.5  # what they find in the pool, next to gold: below, it's another kind
+PRIOR = 20  # findings: as many are taken to be contested as often as gold's entities
 
 
 class Trial(NamedTuple):
     """What the experts' word on the pool is worth.
 
     precision (float): How much of what they find there is right, at best.
-    likeness (Optional[float]): How often they find a new label there, divided by how
-        often they do in gold that was held out from them, per word. None if they find
-        none in that: then nobody knows.
+    likeness (float): How often they find a new label there, divided by how often they
+        do in gold that was held out from them, per word; less if the teacher contests
+        more of it. Where they find none in that gold, only the latter counts.
     contested (float): How much of what they find there the teacher calls something
         else.
-    contested_in_gold (float): How much of what they find in that gold, and rightly so.
+    contested_in_gold (float): How much of what gold marks.
     """
 
     precision: float = 0.0
-    likeness: Optional[float] = None
+    likeness: float = 1.0
     contested: float = 0.0
     contested_in_gold: float = 0.0
 
     @property
     def is_unlike(self) -> bool:
         """Whether the pool is another kind of text than the gold."""
-        return self.likeness is not None and self.likeness < LIKE_GOLD
+        return self.likeness < LIKE_GOLD
 
 
 def are_asked(experts: Sequence[Expert], trial: Trial) -> bool:
@@ -56,30 +57,34 @@ def try_out(
     *,
     pool: Mapping[str, Sequence[Entity]],
     gold: Mapping[str, Sequence[Entity]],
+    docs: Iterable[Doc],
 ) -> Trial:
     """Ask experts about a sample of the pool, to learn what their word is worth there.
 
     They err at least as often there, word for word, as in the gold that was held out
-    from them. So where they find little, most of it is wrong. In another kind of text
-    they may err far more often: then they call new what the teacher knows, such as
-    places, and gold does not. So what is right is no more often contested there than
-    in gold. And in text like the gold they find as much as in that, right or wrong.
+    from them. So where they find little, most of it is wrong. And in text like the gold
+    they find as much as in that, right or wrong.
+
+    In another kind of text they may err far more often, and take what gold lacks, such
+    as places and persons, for the new label. The teacher knows these. So of what is
+    right, it contests no more there than in gold.
 
     experts (Sequence[Expert]): The experts, at least one.
     labels (Collection[str]): The new labels.
     pool (Mapping[str, Sequence[Entity]]): The sample, and the teacher's entities.
     gold (Mapping[str, Sequence[Entity]]): The teacher's entities by gold text.
+    docs (Iterable[Doc]): The gold.
     RETURNS (Trial): What their word is worth.
     """
+    contested_in_gold = _share_contested(docs, gold, labels)
     # By word, so that gold of 100 words and a pool of 1,000 can be compared.
     found = alone = in_gold = errors = errors_alone = 0.0
-    n_right = n_contested = 0
+    n_judged, n_contested = PRIOR, PRIOR * contested_in_gold
     for expert in experts:
         n_words = max(1, sum(len(expert.nlp.make_doc(text)) for text in pool))
-        for entities, theirs in zip(
-            find_alone(expert, [*pool], labels), pool.values(), strict=True
-        ):
-            rivals = [x for x in theirs if x[2] not in labels]
+        said = find_alone(expert, [*pool], labels)
+        for entities, theirs in zip(said, pool.values(), strict=True):
+            rivals = _rivals(theirs, labels)
             found += len(entities) / n_words
             alone += sum(not overlaps(x, rivals) for x in entities) / n_words
         n_annotated = max(1, _count_annotated(expert.heldout))
@@ -87,19 +92,39 @@ def try_out(
             in_gold += 1 / n_annotated
             errors += (not is_right) / n_annotated
             errors_alone += (not is_right and not contesting) / n_annotated
-            n_right += is_right
-            n_contested += is_right and bool(contesting)
+            n_judged += 1
+            n_contested += bool(contesting)
     if not found:
-        return Trial(likeness=0.0 if in_gold else None)
-    # With one contested and one not, as for verdicts (overlap.py).
-    is_contested = (n_contested + 1) / (n_right + 2)
-    right = min(found - errors, (alone - errors_alone) / (1 - is_contested))
+        return Trial(likeness=0.0 if in_gold else 1.0)
+    right = found - errors
+    if contested_in_gold < 1:
+        right = min(right, (alone - errors_alone) / (1 - contested_in_gold))
+    likeness = found / in_gold if in_gold else 1.0
+    if n_contested < n_judged:
+        likeness *= min(1.0, alone / found / (1 - n_contested / n_judged))
     return Trial(
         precision=max(0.0, right / found),
-        likeness=found / in_gold if in_gold else None,
+        likeness=likeness,
         contested=1 - alone / found,
-        contested_in_gold=n_contested / max(1, n_right),
+        contested_in_gold=contested_in_gold,
     )
+
+
+def _share_contested(
+    docs: Iterable[Doc], taught: Mapping[str, Sequence[Entity]], labels: Collection[str]
+) -> float:
+    """RETURNS (float): How many of the new entities the teacher calls otherwise."""
+    contested = [
+        overlaps(entity, _rivals(taught[doc.text], labels))
+        for doc in docs
+        for entity in as_entities(doc.ents)
+        if entity[2] in labels
+    ]
+    return sum(contested) / max(1, len(contested))
+
+
+def _rivals(entities: Sequence[Entity], labels: Collection[str]) -> List[Entity]:
+    return [entity for entity in entities if entity[2] not in labels]
 
 
 def _count_annotated(docs: Sequence[Doc]) -> int:

@@ -262,71 +262,98 @@ def test_expert_rng_is_its_own(base, gold):
     assert random.getstate() == state
 
 
-def tried_out(monkeypatch, found, pool, gold, marked=(), missing_from=10):
+def tried_out(monkeypatch, *, found, contested, marked=(), annotated=10):
     """A trial of two experts that find the same. All entities are of a letter each, in
     ten words of pool, and ten of gold, or fewer that are annotated.
     """
     nlp = spacy.blank("xx")
-    letters = {"pool": "a b c d e f g h i j", "gold": "k l m n o p q r s t"}
-    answers = {letters[part]: spans(found[part]) for part in letters}
+    texts = {"pool": "a b c d e f g h i j", "gold": "k l m n o p q r s t"}
+    answers = {texts[part]: letters(found[part]) for part in texts}
     monkeypatch.setattr(
         module, "predict_entities", lambda *how: [answers[text] for text in how[2]]
     )
-    heldout = nlp.make_doc(letters["gold"])
+    heldout = nlp.make_doc(texts["gold"])
     ents = [Span(heldout, i, i + 1, "GADGET") for i in marked]
-    heldout.set_ents(ents, missing=[heldout[missing_from:]], default="outside")
-    return try_out(
-        [Expert(nlp, (), score(0, 0), 1, [heldout])] * 2,
-        ("GADGET",),
-        pool={letters["pool"]: spans(pool, "PERSON")},
-        gold={letters["gold"]: spans(gold, "PERSON")},
-    )
+    heldout.set_ents(ents, missing=[heldout[annotated:]], default="outside")
+    pool, gold = ({texts[x]: letters(contested[x], "PERSON")} for x in texts)
+    experts = [Expert(nlp, (), score(0, 0), 1, [heldout])] * 2
+    return try_out(experts, ("GADGET",), pool=pool, gold=gold, docs=[heldout])
 
 
-def spans(words, label="GADGET"):
-    return [(2 * i, 2 * i + 1, label) for i in words]
+def letters(places, label="GADGET"):
+    return [(2 * i, 2 * i + 1, label) for i in places]
 
 
 @pytest.mark.parametrize(
-    "n_found, precision, likeness",  # of ten words; in gold four of five are right
+    "n_found, precision, likeness",  # of ten words; in gold five, of which one is wrong
     [(0, 0.0, 0.0), (1, 0.0, 0.1), (2, 0.0, 0.2), (4, 0.5, 0.4), (8, 0.75, 0.8)],
 )
 def test_expert_errs_in_the_pool_as_often_as_in_gold(
     monkeypatch, n_found, precision, likeness
 ):
-    found = {"pool": range(n_found), "gold": range(5)}
-    trial = tried_out(monkeypatch, found, [], [], range(1, 5), missing_from=5)
-    # One error in five words, that is two in ten.
-    assert trial.precision == pytest.approx(precision)
+    trial = tried_out(
+        monkeypatch,
+        found={"pool": range(n_found), "gold": range(5)},
+        contested={"pool": [], "gold": []},
+        marked=range(1, 5),
+        annotated=5,
+    )
+    assert trial.precision == pytest.approx(precision)  # two errors in ten words
     assert trial.likeness == pytest.approx(likeness)
 
 
 @pytest.mark.parametrize(
-    "n_contested, precision",  # of eight; in gold, four of eight: with a prior, half
-    [(0, 1.0), (3, 1.0), (4, 1.0), (6, 0.5), (7, 0.25), (8, 0.0)],
+    "n_contested, precision, likeness",  # of eight; in gold, four of eight
+    [(0, 1.0, 1.0), (4, 1.0, 1.0), (5, 0.75, 0.75), (7, 0.25, 0.25), (8, 0.0, 0.0)],
 )
 def test_expert_is_right_no_more_often_against_the_teacher_than_in_gold(
-    monkeypatch, n_contested, precision
+    monkeypatch, n_contested, precision, likeness
 ):
-    found = {"pool": range(8), "gold": range(8)}
-    trial = tried_out(monkeypatch, found, range(n_contested), range(4), range(8))
+    trial = tried_out(
+        monkeypatch,
+        found={"pool": range(8), "gold": range(8)},
+        contested={"pool": range(n_contested), "gold": range(4)},
+        marked=range(8),
+    )
     assert trial.precision == pytest.approx(precision)
+    assert trial.likeness == pytest.approx(likeness)
     assert trial.contested == pytest.approx(n_contested / 8)
     assert trial.contested_in_gold == pytest.approx(0.5)
+    assert trial.is_unlike == (n_contested > 6)
 
 
 def test_expert_errors_against_the_teacher_count_once(monkeypatch):
-    found = {"pool": range(8), "gold": range(8)}
-    # In gold two are wrong, which the teacher contests, and nothing that is right.
-    trial = tried_out(monkeypatch, found, range(2), range(2), range(2, 8))
+    trial = tried_out(
+        monkeypatch,
+        found={"pool": range(8), "gold": range(8)},
+        contested={"pool": range(2), "gold": range(2)},
+        marked=range(2, 8),  # those two are wrong
+    )
     assert trial.precision == pytest.approx(6 / 8)
 
 
-def test_expert_knows_no_likeness_of_the_pool_if_it_finds_nothing(monkeypatch):
-    trial = tried_out(monkeypatch, {"pool": [0], "gold": []}, [], [])
-    assert trial.likeness is None and not trial.is_unlike
-    trial = tried_out(monkeypatch, {"pool": [], "gold": []}, [], [])
-    assert trial == Trial()
+def test_expert_that_the_teacher_always_contests_is_tried_by_its_errors(monkeypatch):
+    trial = tried_out(
+        monkeypatch,
+        found={"pool": range(8), "gold": range(8)},
+        contested={"pool": range(8), "gold": range(10)},
+        marked=range(2, 8),
+    )
+    assert trial.precision == pytest.approx(6 / 8)
+    assert trial.likeness == pytest.approx(1.0)
+
+
+def test_expert_that_finds_nothing_in_gold_is_tried_by_what_is_contested(monkeypatch):
+    for contested, is_unlike in (([], False), (range(4), True)):
+        trial = tried_out(
+            monkeypatch,
+            found={"pool": range(4), "gold": []},
+            contested={"pool": contested, "gold": []},
+            marked=[0],
+        )
+        assert trial.is_unlike == is_unlike
+    nothing = {"pool": [], "gold": []}
+    assert tried_out(monkeypatch, found=nothing, contested=nothing) == Trial()
 
 
 @pytest.mark.parametrize("misses", [True, False])
@@ -339,7 +366,7 @@ def test_expert_is_not_asked_where_most_that_it_finds_is_wrong(
     monkeypatch.setattr(
         prepare, "ask_experts", lambda x, **how: asked.append(how.get("alone")) or x
     )
-    for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8), Trial(0.2, None)):
+    for trial in (Trial(0.2, 0.2), Trial(0.8, 0.2), Trial(0.2, 0.8), Trial(0.2)):
         monkeypatch.setattr(prepare, "try_out", lambda *_, x=trial, **how: x)
         asked.clear()
         nlp, _ = initialized(base, corpus, expert={"n_experts": 1, "max_passes": 1})
