@@ -27,6 +27,7 @@ COLUMNS = {
 HIDDEN = "rehearsal_score"
 FACTORY, SILVER = "rehearsal", "silver"
 FEWEST, LOST = 10, 0.8  # entities, and agreement: an old label below is told of
+HARDLY = 0.2  # F on dev: a new label below is told of
 
 
 def create_console_logger_v1(
@@ -111,7 +112,7 @@ def _label_table(labels: Sequence[LabelScore]) -> str:
     told = table(rows, header=titles, divider=True, aligns=("l", "r", "r", "r", "r"))
     return (
         f"\nAt the best checkpoint. Kept: agreement with the teacher on held-out pool "
-        f"text. F: on dev\n{told}\n{_tell_lost(labels)}"
+        f"text. F: on dev\n{told}\n{_tell_lost(labels)}{_tell_not_learnt(labels)}"
     )
 
 
@@ -130,6 +131,21 @@ def _tell_lost(labels: Sequence[LabelScore]) -> str:
     return (
         f"Not kept, though others are: {', '.join(lost)}. Does a new label mean the "
         "same, or part of it? See docs/troubleshooting.md\n"
+    )
+
+
+def _tell_not_learnt(labels: Sequence[LabelScore]) -> str:
+    """RETURNS (str): Which labels are hardly found on dev, though that marks them."""
+    weak = [
+        f"{x.label} ({_percent(x.after)})"
+        for x in labels
+        if x.is_learnt and x.after is not None and x.after < HARDLY
+    ]
+    if not weak:
+        return ""
+    return (
+        f"Hardly learnt: {', '.join(weak)}. More gold, a longer training? See "
+        "docs/troubleshooting.md\n"
     )
 
 

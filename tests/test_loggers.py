@@ -89,6 +89,8 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
         LabelScore("GADGET", None, None, 0.5),
         LabelScore("GPE", PRFScore(tp=2, fn=18), None, None),
         LabelScore("LAW", PRFScore(), None, None),
+        LabelScore("CITY", None, None, 0.04, is_learnt=True),
+        LabelScore("ROAD", None, None, None, is_learnt=True),
         LabelScore("NORP", PRFScore(tp=2, fn=18), 0.3, 0.6, is_learnt=True),
     ]
     heard = []
@@ -115,3 +117,4 @@ def test_loggers_tell_another_logger_all_and_close_with_a_table_of_the_labels():
     assert ["LAW", "0"] in told
     assert ["NORP", "(corrected)", "20", "18.2", "30.0", "60.0"] in told
     assert "Not kept, though others are: GPE (18.2)." in out.getvalue()
+    assert "Hardly learnt: CITY (4.0)." in out.getvalue()
