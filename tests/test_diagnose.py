@@ -93,6 +93,15 @@ def test_diagnosis_tells_of_gold_with_few_mentions(teacher):
     assert told[0].startswith("Only 1 of 31 gold texts") and "all but 3" in told[0]
 
 
+def test_diagnosis_tells_of_a_dev_set_that_chooses_by_chance(teacher):
+    gold = [named((35, 43, "GADGET"))]
+    for n, is_small in ((10, True), (30, False)):
+        advice = advise(diagnose(teacher, gold=gold, dev=gold * n, pool=[]))
+        told = [x for x in advice if x.startswith("dev marks GADGET 10 times")]
+        assert bool(told) == is_small
+        assert not told or "some 10 points" in told[0]
+
+
 def test_diagnosis_tells_of_odd_labels_of_dev(teacher):
     gold, dev = [named((35, 43, "GADGET"))], [named((35, 43, "Person"))]
     advice = advise(diagnose(teacher, gold=gold, dev=dev, pool=[]))
