@@ -98,7 +98,7 @@ class SilverCache:
         write_whole(whole, data)
         self._listed[key] = [whole]
         for file in self.folder.glob(f"{key}-*.spacy"):
-            if _read_whole(file) is None:
+            if file != whole and _read_whole(file) is None:
                 file.unlink(missing_ok=True)
 
 

@@ -56,12 +56,17 @@ def judge(
     found = find_alone(expert, texts, labels)
     for doc, entities in zip(expert.heldout, found, strict=True):
         gold = as_entities(doc.ents)
-        theirs = [x for x in taught[doc.text] if x[2] not in labels]
+        theirs = rivals(taught[doc.text], labels)
         for entity in entities:
             span = doc.char_span(entity[0], entity[1], alignment_mode="expand")
             if span is None or is_annotated(span):
                 contesting = [x[2] for x in theirs if overlaps(entity, [x])]
                 yield contesting, entity in gold
+
+
+def rivals(entities: Sequence[Entity], labels: Collection[str]) -> List[Entity]:
+    """RETURNS (List[Entity]): The teacher's entities of other labels than these."""
+    return [entity for entity in entities if entity[2] not in labels]
 
 
 def verdicts_on(counts: OverlapsT) -> Dict[str, bool]:

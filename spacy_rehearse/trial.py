@@ -1,13 +1,13 @@
 """Trial: what the experts' word on the pool is worth, before it is taken for true."""
 
-from typing import Collection, Iterable, List, Mapping, NamedTuple, Sequence
+from typing import Collection, Iterable, Mapping, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 
 from .completion import is_annotated
 from .expert import Expert, miss_most
 from .findings import RELIABLE, find_alone
-from .overlap import judge
+from .overlap import judge, rivals
 from .teacher import Entity, as_entities, overlaps
 
 LIKE_GOLD = 0.5  # what they find in the pool, next to gold: below, it's another kind
@@ -84,9 +84,9 @@ def try_out(
         n_words = max(1, sum(len(expert.nlp.make_doc(text)) for text in pool))
         said = find_alone(expert, [*pool], labels)
         for entities, theirs in zip(said, pool.values(), strict=True):
-            rivals = _rivals(theirs, labels)
+            others = rivals(theirs, labels)
             found += len(entities) / n_words
-            alone += sum(not overlaps(x, rivals) for x in entities) / n_words
+            alone += sum(not overlaps(x, others) for x in entities) / n_words
         n_annotated = max(1, _count_annotated(expert.heldout))
         for contesting, is_right in judge(expert, labels, gold):
             in_gold += 1 / n_annotated
@@ -115,16 +115,12 @@ def _share_contested(
 ) -> float:
     """RETURNS (float): How many of the new entities the teacher calls otherwise."""
     contested = [
-        overlaps(entity, _rivals(taught[doc.text], labels))
+        overlaps(entity, rivals(taught[doc.text], labels))
         for doc in docs
         for entity in as_entities(doc.ents)
         if entity[2] in labels
     ]
     return sum(contested) / max(1, len(contested))
-
-
-def _rivals(entities: Sequence[Entity], labels: Collection[str]) -> List[Entity]:
-    return [entity for entity in entities if entity[2] not in labels]
 
 
 def _count_annotated(docs: Sequence[Doc]) -> int:

@@ -35,8 +35,8 @@ def see_in_beam(pipe: Any, labels: Collection[str]) -> None:
     pipe (Parser): The recogniser.
     labels (Collection[str]): The labels: those that the gold has.
     """
-    width, share = (pipe.cfg.get(x, 1) for x in ("beam_width", "beam_update_prob"))
-    if width > 1 and share >= 1:
+    cfg = getattr(pipe, "cfg", {})  # a recogniser of one's own may have none
+    if cfg.get("beam_width", 1) > 1 and cfg.get("beam_update_prob", 0) >= 1:
         pipe.model.attrs[UNSEEN] -= {*_actions_of(pipe, labels)}
 
 

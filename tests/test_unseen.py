@@ -137,6 +137,7 @@ def test_unseen_actions_are_seen_in_greedy_updates(base):
     ner.cfg["beam_update_prob"] = 1.0
     see_in_beam(ner, NEW)
     assert len(seen_actions(ner, NEW)) == 4
+    see_in_beam(object(), NEW)  # another recogniser has no such settings
 
 
 def test_unseen_actions_lose_by_far_where_a_beam_goes_on_with_what_is_not_best(base):
